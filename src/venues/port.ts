@@ -1,0 +1,140 @@
+/**
+ * The seams between an engine and a venue. Live, paper and backtest differ in what stands behind these, and in nothing else.
+ */
+import type { Approved, CancelOrder, Cloid, ModifyOrder, NewOrder, Side } from "../domain/index.js";
+
+/** What became of one element of a batch, as the venue's answer says. */
+export type AckStatus =
+  | { readonly kind: "resting"; readonly oid: number }
+  | { readonly kind: "filled"; readonly oid: number; readonly totalSzLots: number; readonly avgPx: number }
+  /** A cancel that took effect. */
+  | { readonly kind: "cancelled" }
+  /** Refused. For a modify, `oldGone` says whether the replaced order is off the book too. */
+  | {
+      readonly kind: "error";
+      readonly code: OrderErrorCode;
+      readonly text: string;
+      readonly oldGone?: boolean;
+    }
+  /** Time-out or lost connection with the request in flight: it may or may not have happened. */
+  | { readonly kind: "unknown"; readonly text: string };
+
+export type OrderErrorCode =
+  | "Tick"
+  | "MinTradeNtl"
+  | "InsufficientMargin"
+  | "ReduceOnly"
+  | "BadAloPx"
+  | "IocCancel"
+  | "Oracle"
+  | "PerpMaxPosition"
+  | "MissingOrder"
+  | "RateLimited"
+  | "InvalidPrice"
+  | "InvalidSize"
+  | "AssetNotFound"
+  | "NotAuthorised"
+  | "Nonce"
+  | "Other";
+
+/** An order's public record at the venue, from orderUpdates or an open-orders query. */
+export interface OrderUpdate {
+  readonly coin: string;
+  readonly oid: number;
+  readonly cloid: Cloid | undefined;
+  readonly side: Side;
+  readonly pxTicks: number;
+  /** Remaining; stays at the unfilled remainder for cancels. */
+  readonly szLots: number;
+  readonly origSzLots: number;
+  /** Venue status text: open, filled, canceled, ...Rejected, ...Canceled. */
+  readonly status: string;
+  readonly exchMs: number;
+}
+
+export interface FillEvent {
+  readonly coin: string;
+  readonly oid: number;
+  readonly cloid: Cloid | undefined;
+  readonly tid: number;
+  readonly side: Side;
+  readonly px: number;
+  readonly pxTicks: number;
+  readonly szLots: number;
+  /** Signed position before this fill, lots. */
+  readonly startPosLots: number;
+  readonly closedPnlUsd: number;
+  readonly feeUsd: number;
+  readonly isMaker: boolean;
+  readonly isLiquidation: boolean;
+  readonly exchMs: number;
+  /** Part of the snapshot that follows a (re)connect: may repeat what is known. */
+  readonly isSnapshot: boolean;
+}
+
+/** What the venue says about the account, one request's worth. */
+export interface AccountSnapshot {
+  readonly accountValueUsd: number;
+  readonly withdrawableUsd: number;
+  readonly marginUsedUsd: number;
+  readonly positions: readonly {
+    readonly coin: string;
+    readonly posLots: number;
+    readonly entryPx: number;
+    readonly unrealizedPnlUsd: number;
+    readonly leverage: number;
+  }[];
+  readonly exchMs: number;
+}
+
+/** Called on the executor's thread, in the order the venue's messages arrived. */
+export interface GatewayEvents {
+  /** One status per element of the batch, in order; exactly once per send. */
+  onAck(batchId: number, statuses: readonly AckStatus[]): void;
+  onOrderUpdates(updates: readonly OrderUpdate[]): void;
+  onFills(fills: readonly FillEvent[]): void;
+  /** The private stream is up (again): everything known must be compared with the venue. */
+  onConnected(): void;
+  onDisconnected(reason: string): void;
+  /** The venue's own notice, such as the end of a simulated tape. */
+  onNotice(text: string): void;
+}
+
+/**
+ * Orders out, acknowledgements and private events in.
+ * The three senders return a batch id at once; the bytes are handed to the socket before they return, and the last
+ * send's timings are in `lastSend`.
+ */
+export interface OrderGateway {
+  place(orders: readonly Approved<NewOrder>[]): number;
+  modify(modifies: readonly Approved<ModifyOrder>[]): number;
+  /** Always passes: no kill switch and no check stands in the way of a cancel. */
+  cancel(cancels: readonly CancelOrder[]): number;
+
+  openOrders(): Promise<readonly OrderUpdate[]>;
+  /** undefined: the venue does not know the order (yet). */
+  orderStatus(cloid: Cloid): Promise<OrderUpdate | undefined>;
+  account(): Promise<AccountSnapshot>;
+  /** Fills since a time, oldest first, for repair after a gap. */
+  fillsSince(exchMs: number): Promise<readonly FillEvent[]>;
+
+  readonly lastSend: SendTimings;
+  readonly isConnected: boolean;
+  connect(events: GatewayEvents): Promise<void>;
+  close(): Promise<void>;
+}
+
+/** Monotonic stamps of the last send, for the latency histograms. Mutated in place: no allocation per send. */
+export interface SendTimings {
+  encodeStartMonoNs: number;
+  signStartMonoNs: number;
+  signEndMonoNs: number;
+  /** Bytes handed to the socket. */
+  wireMonoNs: number;
+}
+
+/** Everything that crosses the process boundary is told to a journal; implementations must not block. */
+export interface WireTap {
+  inbound(stream: "private" | "http" | "public", bytes: Uint8Array, monoNs: number): void;
+  outbound(stream: "private" | "http" | "public", bytes: Uint8Array, monoNs: number): void;
+}
