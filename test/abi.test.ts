@@ -1,7 +1,7 @@
 import { ByteBuffer } from "flatbuffers";
 import { expect, test } from "vitest";
-import { TradeMsg } from "../src/abi/flat/trade-msg.js";
 import { BookMsg } from "../src/abi/flat/book-msg.js";
+import { TradeMsg } from "../src/abi/flat/trade-msg.js";
 import * as abi from "../src/abi/layout.js";
 
 function message(bodyBytes: number): { u8: Uint8Array; view: DataView } {
