@@ -1,0 +1,70 @@
+import { existsSync, writeFileSync } from "node:fs";
+import { ConfigError } from "./load.js";
+
+/** The documented sample that `generate-config` writes; a test keeps it equal to the schema's defaults. */
+export const SAMPLE_CONFIG = `# market_maker.toml: every option with its default. Options on the command line win over this file.
+
+[network]
+base_url = "testnet"             # mainnet, testnet, localhost (the simulated exchange)
+# private_key = "..."            # prefer the environment variable HYPERLIQUID_PRIVATE_KEY
+
+[trading]
+asset = "BTC"                    # one coin, or several separated by commas
+# target_liquidity = 0.01        # size per side over all levels, in asset units; unset: worth 1,000 USD at the start price
+risk_aversion = 0.3              # gamma per bps: 0.1 (aggressive) to 1.0 (conservative)
+max_bps_diff = 5                 # an order this close to its target keeps its place in the queue
+# max_absolute_position_size = 0.05   # in asset units; unset: five times target_liquidity
+# leverage = 20                  # unset: the asset's maximum
+# decimals = 1                   # finest price decimals; unset: from the venue
+
+[strategy]
+strategy_type = "ladder"         # symmetric, inventory_aware, glft, ladder
+estimation_window_secs = 300     # rolling window of the volume clock and rates
+min_trades = 50                  # trades seen before the first quote
+warmup_decay_secs = 300          # quotes start 1.5 times wider and narrow over this time; 0: off
+
+[strategy.ladder_config]
+num_levels = 5                   # per side, 1 to 32
+min_depth_bps = 5                # closest level from the fair price
+max_depth_bps = 50               # farthest level
+geometric_spacing = true         # false: linear
+
+[risk]
+max_daily_loss_usd = 500
+max_drawdown_pct = 5             # of account value
+max_position_value_usd = 10000
+stale_data_secs = 5              # no market data for this long: kill switch
+pull_quotes_after_stale_secs = 3 # and for this long: quotes are pulled
+max_rate_limit_errors = 10
+
+[engine]
+threads = 1                      # kernel workers; assets are spread over them
+wait = "hybrid"                  # spin (a core of its own per thread), hybrid, sleep
+# data_dir = "/var/lib/market-maker"  # journal, checkpoints, locks; unset: the user's state directory
+min_requote_ms = 0               # least time between two batches for one asset
+relay_port = 0                   # republish the feed and accept pushed frames; 0: off
+relay_host = "127.0.0.1"
+journal = true                   # every inbound frame, timer tick and outbound byte
+journal_max_mib = 1024           # oldest segments are deleted beyond this
+
+[logging]
+level = "info"                   # trace, debug, info, warn, error
+format = "pretty"                # pretty, json, compact
+# file = "/var/log/market_maker/mm.log"
+
+[monitoring]
+metrics_port = 9090              # Prometheus text at /metrics; 0: off
+metrics_host = "127.0.0.1"
+enable_http_metrics = true
+`;
+
+/** @throws {ConfigError} When the file exists: nothing of the user's is overwritten. */
+export function writeSampleConfig(path: string): void {
+  if (existsSync(path)) {
+    throw new ConfigError(
+      "Invalid",
+      `${path} exists already: it is not overwritten (give another path with --output)`,
+    );
+  }
+  writeFileSync(path, SAMPLE_CONFIG, { mode: 0o600 });
+}
