@@ -1,0 +1,25 @@
+#!/usr/bin/env node
+/** The command line: one file per command beside this one; `run` is the default command. */
+import { readFileSync } from "node:fs";
+import { Command } from "commander";
+import { packageRoot } from "../engine/artifacts.js";
+import { configCommands } from "./config.js";
+import { reportError } from "./report-error.js";
+import { runCommand } from "./run.js";
+import { simCommand } from "./sim.js";
+
+const version = (JSON.parse(readFileSync(`${packageRoot()}/package.json`, "utf8")) as { version: string }).version;
+
+const program = new Command("market-maker")
+  .description("Automated market maker for Hyperliquid perpetuals")
+  .version(version)
+  .showHelpAfterError("(market-maker --help lists the commands, market-maker run --help the options)");
+
+program.addCommand(runCommand(), { isDefault: true });
+program.addCommand(simCommand());
+for (const command of configCommands()) program.addCommand(command);
+
+program.parseAsync().catch((error: unknown) => {
+  const isDebug = process.argv.some((a, i, all) => /^(debug|trace)$/.test(a) && all[i - 1] === "--log-level");
+  process.exitCode = reportError(error, isDebug || process.argv.some((a) => /^--log-level=(debug|trace)$/.test(a)));
+});

@@ -1,0 +1,100 @@
+import { Command, Option } from "commander";
+import { loadConfig, LOG_FORMATS, LOG_LEVELS, NETWORKS, WAIT_MODES } from "../config/index.js";
+import { type RunOptions, runEngine } from "../engine/run.js";
+import { integer, number, speed } from "./arguments.js";
+
+interface RunFlags {
+  config?: string;
+  asset?: string;
+  targetLiquidity?: number;
+  riskAversion?: number;
+  maxBpsDiff?: number;
+  maxPosition?: number;
+  leverage?: number;
+  decimals?: number;
+  network?: string;
+  privateKey?: string;
+  logLevel?: string;
+  logFormat?: string;
+  logFile?: string;
+  metricsPort?: number;
+  dryRun?: boolean;
+  tape?: string;
+  speed?: number | "max";
+  seed?: number;
+  duration?: number;
+  threads?: number;
+  wait?: string;
+  port?: number;
+  dataDir?: string;
+  summary?: string;
+  relayPort?: number;
+}
+
+/** `market-maker run`: quotes a market until stopped (SOP §4.3, §5.1, §5.2). */
+export function runCommand(): Command {
+  return new Command("run")
+    .description("quote a market until stopped (the default command)")
+    .option("-c, --config <path>", "configuration file (default: market_maker.toml if it exists)")
+    .option("--asset <coin>", "coin to trade, or several separated by commas")
+    .option("--target-liquidity <size>", "size per side in asset units", number(1e-9, 1e12))
+    .option("--risk-aversion <gamma>", "gamma per bps: 0.1 aggressive to 1.0 conservative", number(0.01, 10))
+    .option("--max-bps-diff <bps>", "requote threshold", number(0, 10_000))
+    .option("--max-position <size>", "position limit in asset units", number(1e-9, 1e12))
+    .option("--leverage <n>", "leverage setting (default: the asset's maximum)", integer(1, 100))
+    .option("--decimals <n>", "finest price decimals (default: from the venue)", integer(0, 8))
+    .addOption(new Option("--network <name>", "where to trade").choices(NETWORKS))
+    .option("--private-key <hex>", "signing key (prefer HYPERLIQUID_PRIVATE_KEY)")
+    .addOption(new Option("--log-level <level>", "verbosity").choices(LOG_LEVELS))
+    .addOption(new Option("--log-format <format>", "terminal log form").choices(LOG_FORMATS))
+    .option("--log-file <path>", "also log JSON lines to this file")
+    .option("--metrics-port <port>", "Prometheus port, 0: off", integer(0, 65535))
+    .option("--dry-run", "validate everything and show the first ladder, without placing an order")
+    .option("--tape <path>", "recorded market for the simulator: a file, folder or prefix (localhost)")
+    .option("--speed <n|max>", "pace of the simulated market (localhost)", speed)
+    .option("--seed <n>", "seed of the simulated market and of back-off jitter", integer(0, 2 ** 31 - 1))
+    .option("--duration <seconds>", "stop gracefully after this long", number(0.1, 1e9))
+    .option("--threads <n>", "kernel workers", integer(1, 64))
+    .addOption(new Option("--wait <mode>", "how threads wait for work").choices(WAIT_MODES))
+    .option("--port <port>", "the simulator's port (localhost)", integer(1, 65535))
+    .option("--data-dir <dir>", "journal, checkpoints and locks")
+    .option("--relay-port <port>", "republish the feed and accept pushed frames, 0: off", integer(0, 65535))
+    .option("--summary <file>", "write a JSON summary of the run")
+    .action(async (flags: RunFlags) => {
+      process.exitCode = await runEngine(toOptions(flags));
+    });
+}
+
+function toOptions(flags: RunFlags): RunOptions {
+  const { config, origins, path } = loadConfig(flags.config, {
+    "network.base_url": flags.network,
+    "trading.asset": flags.asset,
+    "trading.target_liquidity": flags.targetLiquidity,
+    "trading.risk_aversion": flags.riskAversion,
+    "trading.max_bps_diff": flags.maxBpsDiff,
+    "trading.max_absolute_position_size": flags.maxPosition,
+    "trading.leverage": flags.leverage,
+    "trading.decimals": flags.decimals,
+    "logging.level": flags.logLevel,
+    "logging.format": flags.logFormat,
+    "logging.file": flags.logFile,
+    "monitoring.metrics_port": flags.metricsPort,
+    "engine.threads": flags.threads,
+    "engine.wait": flags.wait,
+    "engine.data_dir": flags.dataDir,
+    "engine.relay_port": flags.relayPort,
+  });
+  return {
+    config,
+    origins,
+    configPath: path,
+    privateKeyOption: flags.privateKey,
+    isDryRun: flags.dryRun ?? false,
+    tape: flags.tape,
+    speed: flags.speed,
+    seed: flags.seed,
+    durationS: flags.duration,
+    simPort: flags.port,
+    summaryPath: flags.summary,
+  };
+}
