@@ -125,12 +125,62 @@ openInterest():number {
   return this.bb!.readFloat64(this.bb_pos + 192);
 }
 
-static sizeOf():number {
-  return 200;
+returnCount():number {
+  return this.bb!.readFloat64(this.bb_pos + 200);
 }
 
-static createEstimates(builder:flatbuffers.Builder, mono_ns: number, exch_ts_ns: bigint, seq: number, asset: number, regime: number, is_warm: number, trade_count: number, bucket_count: number, bucket_threshold_sz: number, mid_px: number, micro_px: number, market_spread_bps: number, book_imbalance: number, flow_imbalance: number, beta_book: number, beta_flow: number, sigma_clean_bps: number, sigma_total_bps: number, sigma_eff_bps: number, jump_ratio: number, kappa_per_bps: number, arrival_per_s: number, hawkes_buy_per_s: number, hawkes_sell_per_s: number, mark_px: number, oracle_px: number, funding_rate: number, open_interest: number):flatbuffers.Offset {
-  builder.prep(8, 200);
+orderCount():number {
+  return this.bb!.readFloat64(this.bb_pos + 208);
+}
+
+volumePerS():number {
+  return this.bb!.readFloat64(this.bb_pos + 216);
+}
+
+sigmaBaseBps():number {
+  return this.bb!.readFloat64(this.bb_pos + 224);
+}
+
+sigmaFastBps():number {
+  return this.bb!.readFloat64(this.bb_pos + 232);
+}
+
+posLots():number {
+  return this.bb!.readFloat64(this.bb_pos + 240);
+}
+
+status():number {
+  return this.bb!.readInt32(this.bb_pos + 248);
+}
+
+feedState():number {
+  return this.bb!.readUint8(this.bb_pos + 252);
+}
+
+reserved8():number {
+  return this.bb!.readUint8(this.bb_pos + 253);
+}
+
+reserved16():number {
+  return this.bb!.readUint16(this.bb_pos + 254);
+}
+
+static sizeOf():number {
+  return 256;
+}
+
+static createEstimates(builder:flatbuffers.Builder, mono_ns: number, exch_ts_ns: bigint, seq: number, asset: number, regime: number, is_warm: number, trade_count: number, bucket_count: number, bucket_threshold_sz: number, mid_px: number, micro_px: number, market_spread_bps: number, book_imbalance: number, flow_imbalance: number, beta_book: number, beta_flow: number, sigma_clean_bps: number, sigma_total_bps: number, sigma_eff_bps: number, jump_ratio: number, kappa_per_bps: number, arrival_per_s: number, hawkes_buy_per_s: number, hawkes_sell_per_s: number, mark_px: number, oracle_px: number, funding_rate: number, open_interest: number, return_count: number, order_count: number, volume_per_s: number, sigma_base_bps: number, sigma_fast_bps: number, pos_lots: number, status: number, feed_state: number, reserved8: number, reserved16: number):flatbuffers.Offset {
+  builder.prep(8, 256);
+  builder.writeInt16(reserved16);
+  builder.writeInt8(reserved8);
+  builder.writeInt8(feed_state);
+  builder.writeInt32(status);
+  builder.writeFloat64(pos_lots);
+  builder.writeFloat64(sigma_fast_bps);
+  builder.writeFloat64(sigma_base_bps);
+  builder.writeFloat64(volume_per_s);
+  builder.writeFloat64(order_count);
+  builder.writeFloat64(return_count);
   builder.writeFloat64(open_interest);
   builder.writeFloat64(funding_rate);
   builder.writeFloat64(oracle_px);

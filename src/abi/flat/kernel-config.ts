@@ -201,12 +201,22 @@ latencyFloorS():number {
   return this.bb!.readFloat64(this.bb_pos + 312);
 }
 
-static sizeOf():number {
-  return 320;
+sigmaPriorBps():number {
+  return this.bb!.readFloat64(this.bb_pos + 320);
 }
 
-static createKernelConfig(builder:flatbuffers.Builder, asset: number, strategy: number, spacing: number, px_decimals: number, sz_decimals: number, max_sig_figs: number, level_count: number, min_trades: number, min_buckets: number, max_pos_lots: number, side_sz_lots: number, min_notional_usd: number, min_depth_bps: number, max_depth_bps: number, gamma_per_bps: number, gamma_mult: number, spread_mult: number, size_mult: number, horizon_s: number, symmetric_half_spread_bps: number, max_skew_ratio: number, maker_fee_bps: number, as0_bps: number, as_decay_bps: number, level_weight_cap: number, bucket_target_s: number, window_s: number, half_life_fast: number, half_life_medium: number, half_life_slow: number, sigma_floor_bps: number, sigma_cap_bps: number, kappa_prior_per_bps: number, kappa_prior_count: number, kappa_min_per_bps: number, kappa_max_per_bps: number, kappa_window_bps: number, beta_book: number, beta_flow: number, micro_clamp_bps: number, depth_scale_bps: number, flow_tau_s: number, hawkes_mu: number, hawkes_alpha_self: number, hawkes_alpha_cross: number, hawkes_beta: number, latency_floor_s: number):flatbuffers.Offset {
-  builder.prep(8, 320);
+arrivalPriorPerS():number {
+  return this.bb!.readFloat64(this.bb_pos + 328);
+}
+
+static sizeOf():number {
+  return 336;
+}
+
+static createKernelConfig(builder:flatbuffers.Builder, asset: number, strategy: number, spacing: number, px_decimals: number, sz_decimals: number, max_sig_figs: number, level_count: number, min_trades: number, min_buckets: number, max_pos_lots: number, side_sz_lots: number, min_notional_usd: number, min_depth_bps: number, max_depth_bps: number, gamma_per_bps: number, gamma_mult: number, spread_mult: number, size_mult: number, horizon_s: number, symmetric_half_spread_bps: number, max_skew_ratio: number, maker_fee_bps: number, as0_bps: number, as_decay_bps: number, level_weight_cap: number, bucket_target_s: number, window_s: number, half_life_fast: number, half_life_medium: number, half_life_slow: number, sigma_floor_bps: number, sigma_cap_bps: number, kappa_prior_per_bps: number, kappa_prior_count: number, kappa_min_per_bps: number, kappa_max_per_bps: number, kappa_window_bps: number, beta_book: number, beta_flow: number, micro_clamp_bps: number, depth_scale_bps: number, flow_tau_s: number, hawkes_mu: number, hawkes_alpha_self: number, hawkes_alpha_cross: number, hawkes_beta: number, latency_floor_s: number, sigma_prior_bps: number, arrival_prior_per_s: number):flatbuffers.Offset {
+  builder.prep(8, 336);
+  builder.writeFloat64(arrival_prior_per_s);
+  builder.writeFloat64(sigma_prior_bps);
   builder.writeFloat64(latency_floor_s);
   builder.writeFloat64(hawkes_beta);
   builder.writeFloat64(hawkes_alpha_cross);

@@ -124,20 +124,36 @@ posLots():number {
   return this.bb!.readFloat64(this.bb_pos + 160);
 }
 
+rawSkewBps():number {
+  return this.bb!.readFloat64(this.bb_pos + 168);
+}
+
+horizonS():number {
+  return this.bb!.readFloat64(this.bb_pos + 176);
+}
+
+arrivalPerS():number {
+  return this.bb!.readFloat64(this.bb_pos + 184);
+}
+
+spreadMult():number {
+  return this.bb!.readFloat64(this.bb_pos + 192);
+}
+
 bids(index: number, obj?:Quote):Quote|null {
-    return (obj || new Quote()).__init(this.bb_pos + 168 + index * 16, this.bb!);
+    return (obj || new Quote()).__init(this.bb_pos + 200 + index * 16, this.bb!);
 }
 
 asks(index: number, obj?:Quote):Quote|null {
-    return (obj || new Quote()).__init(this.bb_pos + 680 + index * 16, this.bb!);
+    return (obj || new Quote()).__init(this.bb_pos + 712 + index * 16, this.bb!);
 }
 
 static sizeOf():number {
-  return 1192;
+  return 1224;
 }
 
-static createLadder(builder:flatbuffers.Builder, cause_recv_mono_ns: number, kernel_start_mono_ns: number, kernel_end_mono_ns: number, exch_ts_ns: bigint, seq: number, status: number, asset: number, bid_count: number, ask_count: number, cause_kind: number, regime: number, reserved: number, best_bid_px: number, best_ask_px: number, mid_px: number, fair_px: number, half_spread_bps: number, skew_bps: number, static_half_spread_bps: number, inventory_half_spread_bps: number, as_bps: number, fee_bps: number, floor_bps: number, sigma_bps: number, kappa_per_bps: number, gamma_per_bps: number, pos_lots: number, bids: any[], asks: any[]):flatbuffers.Offset {
-  builder.prep(8, 1192);
+static createLadder(builder:flatbuffers.Builder, cause_recv_mono_ns: number, kernel_start_mono_ns: number, kernel_end_mono_ns: number, exch_ts_ns: bigint, seq: number, status: number, asset: number, bid_count: number, ask_count: number, cause_kind: number, regime: number, reserved: number, best_bid_px: number, best_ask_px: number, mid_px: number, fair_px: number, half_spread_bps: number, skew_bps: number, static_half_spread_bps: number, inventory_half_spread_bps: number, as_bps: number, fee_bps: number, floor_bps: number, sigma_bps: number, kappa_per_bps: number, gamma_per_bps: number, pos_lots: number, raw_skew_bps: number, horizon_s: number, arrival_per_s: number, spread_mult: number, bids: any[], asks: any[]):flatbuffers.Offset {
+  builder.prep(8, 1224);
 
   for (let i = 31; i >= 0; --i) {
     const item = asks?.[i];
@@ -158,6 +174,10 @@ static createLadder(builder:flatbuffers.Builder, cause_recv_mono_ns: number, ker
     );
   }
 
+  builder.writeFloat64(spread_mult);
+  builder.writeFloat64(arrival_per_s);
+  builder.writeFloat64(horizon_s);
+  builder.writeFloat64(raw_skew_bps);
   builder.writeFloat64(pos_lots);
   builder.writeFloat64(gamma_per_bps);
   builder.writeFloat64(kappa_per_bps);
