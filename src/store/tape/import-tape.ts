@@ -41,6 +41,11 @@ const BACKLOG_LAG_MS = 10_000;
 
 /** Rows of one recording in the order they will have on the tape. */
 interface Merged {
+  readonly name: string;
+  readonly startRecvMs: number;
+  readonly endRecvMs: number;
+  /** Smallest recv − exch; NaN without stamps. */
+  offsetMs: number;
   readonly parts: readonly ColumnsBuilder[];
   readonly part: Uint8Array;
   readonly row: Uint32Array;
@@ -62,9 +67,7 @@ export async function importTape(task: ImportTask): Promise<ImportedTape> {
   const tally = new ImportTally();
   let importer: BinanceImporter | undefined;
   const out = new ColumnsBuilder();
-  const summaries: RecordingSummary[] = [];
-  const writer = new SegmentWriter(out, tally, task.maxSilenceMs);
-  const seenTids = new Set<number>();
+  const merged: Merged[] = [];
 
   for (const recording of plan.recordings) {
     const parts: ColumnsBuilder[] = [];
@@ -87,11 +90,13 @@ export async function importTape(task: ImportTask): Promise<ImportedTape> {
       await importer.importFile(recording.file, part);
       parts.push(part);
     }
-    const merged = mergeByRecvMs(parts);
-    if (merged.row.length === 0) continue;
-    const name = recordingName(recording);
-    summaries.push(writer.recording(name, merged, seenTids));
+    const one = mergeByRecvMs(recordingName(recording), parts);
+    if (one !== undefined) merged.push(one);
   }
+  shareOffsets(merged, task.maxSilenceMs);
+  const clockOffsetMs = merged[0]?.offsetMs ?? 0;
+  const writer = new SegmentWriter(out, tally, task.maxSilenceMs, clockOffsetMs);
+  for (const one of merged) writer.recording(one);
 
   if (out.count === 0) {
     const seen = [...tally.coinsSeen].slice(0, 12).join(", ");
@@ -119,8 +124,13 @@ export async function importTape(task: ImportTask): Promise<ImportedTape> {
     stats: tally.toStats(),
     startRecvMs: out.recvMs[0]!,
     endRecvMs: out.recvMs[out.count - 1]!,
-    clockOffsetMs: writer.clockOffsetMs,
-    recordings: summaries,
+    clockOffsetMs,
+    recordings: merged.map(({ name, offsetMs, startRecvMs, endRecvMs }) => ({
+      name,
+      clockOffsetMs: offsetMs,
+      startRecvMs,
+      endRecvMs,
+    })),
   };
 }
 
@@ -130,9 +140,10 @@ function recordingName(r: Recording): string {
 }
 
 /** Merges parts that are each in receive order; ties go to the earlier part. */
-function mergeByRecvMs(parts: readonly ColumnsBuilder[]): Merged {
+function mergeByRecvMs(name: string, parts: readonly ColumnsBuilder[]): Merged | undefined {
   let total = 0;
   for (const p of parts) total += p.count;
+  if (total === 0) return undefined;
   const part = new Uint8Array(total);
   const row = new Uint32Array(total);
   const next = parts.map(() => 0);
@@ -149,43 +160,46 @@ function mergeByRecvMs(parts: readonly ColumnsBuilder[]): Merged {
     part[n] = best;
     row[n] = next[best]!++;
   }
-  return { parts, part, row };
+  const recvMs = (n: number): number => parts[part[n]!]!.recvMs[row[n]!]!;
+  const endRecvMs = recvMs(total - 1);
+  return { name, startRecvMs: recvMs(0), endRecvMs, offsetMs: estimateOffset(parts), parts, part, row };
 }
 
-/** Writes recordings one after the other: offsets, backlog, repeated trades, gaps, moved times. */
+/** Continuing recordings are one recorder's: they share the smallest offset, so that their exchange times join. */
+function shareOffsets(merged: readonly Merged[], maxSilenceMs: number): void {
+  let from = 0;
+  for (let n = 1; n <= merged.length; n++) {
+    const follows =
+      n < merged.length && Math.abs(merged[n]!.startRecvMs - merged[n - 1]!.endRecvMs) <= maxSilenceMs;
+    if (follows) continue;
+    const run = merged.slice(from, n);
+    const known = run.map((one) => one.offsetMs).filter((ms) => !Number.isNaN(ms));
+    for (const one of run) one.offsetMs = known.length > 0 ? Math.min(...known) : 0;
+    from = n;
+  }
+}
+
+/** Writes recordings one after the other: backlog, repeated trades, gaps, moved times. */
 class SegmentWriter {
-  /** min(recv − exch) of the first recording. */
-  clockOffsetMs = Number.NaN;
   private shiftMs = 0;
-  private lastOwnOffsetMs = 0;
   private lastRawRecvMs = Number.NaN;
+  private readonly seenTids = new Set<number>();
 
   constructor(
     private readonly out: ColumnsBuilder,
     private readonly tally: ImportTally,
     private readonly maxSilenceMs: number,
+    private readonly clockOffsetMs: number,
   ) {}
 
-  recording(name: string, merged: Merged, seenTids: Set<number>): RecordingSummary {
-    const { parts, part, row } = merged;
-    const at = (n: number): number => parts[part[n]!]!.recvMs[row[n]!]!;
-    const startRecvMs = at(0);
-    const endRecvMs = at(row.length - 1);
-    const isFollowing = Math.abs(startRecvMs - this.lastRawRecvMs) <= this.maxSilenceMs;
-    // A continuing file was written by the same recorder: one offset, so that its exchange times join.
-    const estimated = estimateOffset(parts);
-    let offset = Number.isNaN(estimated) ? 0 : estimated;
-    if (Number.isNaN(this.clockOffsetMs)) this.clockOffsetMs = offset;
-    else if (isFollowing) offset = this.lastOwnOffsetMs;
-    this.lastOwnOffsetMs = offset;
-    for (const p of parts) markBacklog(p, offset);
-
+  recording({ parts, part, row, offsetMs }: Merged): void {
+    for (const p of parts) markBacklog(p, offsetMs);
     for (let n = 0; n < row.length; n++) {
       const p = parts[part[n]!]!;
       const i = row[n]!;
       const rawRecvMs = p.recvMs[i]!;
       const kind = p.kind[i] as TapeKind;
-      if (kind === TapeKind.Trade && seenTids.has(p.d[i]!)) {
+      if (kind === TapeKind.Trade && this.seenTids.has(p.d[i]!)) {
         this.tally.duplicateTrades++;
         continue;
       }
@@ -199,17 +213,16 @@ class SegmentWriter {
         this.gap();
         continue;
       }
-      const exchMs = Number.isNaN(p.exchMs[i]!) ? rawRecvMs - offset : p.exchMs[i]!;
-      this.out.copyRow(p, i, rawRecvMs + this.shiftMs, exchMs + this.shiftMs + offset - this.clockOffsetMs);
+      const exchMs = Number.isNaN(p.exchMs[i]!) ? rawRecvMs - offsetMs : p.exchMs[i]!;
+      this.out.copyRow(p, i, rawRecvMs + this.shiftMs, exchMs + this.shiftMs + offsetMs - this.clockOffsetMs);
       if (kind === TapeKind.Book) this.tally.books++;
       else if (kind === TapeKind.Bbo) this.tally.bbos++;
       else {
-        seenTids.add(p.d[i]!);
+        this.seenTids.add(p.d[i]!);
         this.tally.trades++;
         if ((p.flags[i]! & FLAG_BACKLOG) !== 0) this.tally.backlogTrades++;
       }
     }
-    return { name, clockOffsetMs: offset, startRecvMs, endRecvMs };
   }
 
   /** At the end of the segment: both times of its last event. */
