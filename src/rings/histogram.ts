@@ -107,11 +107,6 @@ export class HistogramSnapshot {
     this.maxNs = maxNs;
   }
 
-  /** Number of records (the unit belongs to what was recorded, not to the number); same as `count`. */
-  get countNs(): number {
-    return this.count;
-  }
-
   /** Exact mean. 0 when empty. */
   get meanNs(): number {
     return this.count === 0 ? 0 : this.sumNs / this.count;
