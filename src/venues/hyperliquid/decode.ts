@@ -448,7 +448,7 @@ export class FrameDecoder {
     p = scan.open(p, OPEN_BRACKET);
     if (p < 0) return -1;
     while (b[p] !== CLOSE_BRACKET) {
-      const at = base + (count < MAX_LEVELS ? count : MAX_LEVELS) * LEVEL_WORDS;
+      const at = base + Math.min(count, MAX_LEVELS) * LEVEL_WORDS;
       p = this.level(p, at);
       if (p < 0) return -1;
       const px = out[at]!;
@@ -462,7 +462,7 @@ export class FrameDecoder {
         if (p < 0) return -1;
       }
     }
-    if (count > MAX_LEVELS) count = MAX_LEVELS;
+    count = Math.min(count, MAX_LEVELS);
     if (isAsk) this.askCount = count;
     else this.bidCount = count;
     return p + 1;

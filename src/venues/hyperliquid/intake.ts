@@ -23,6 +23,8 @@ export interface IntakeDeps {
   /** Told the decode time in ns of every decoded frame. */
   readonly decodeLatency?: { record(ns: number): void };
   readonly tap?: WireTap;
+  /** Journals what came through the relay's push port. */
+  readonly pushedTap?: (frame: Uint8Array, recvMonoNs: number) => void;
   /** Records of this asset were published. */
   readonly wake?: (asset: number) => void;
   /** A valid frame of a known asset, as it came; the bytes are only lent. */
@@ -125,7 +127,7 @@ export class FeedIntake {
 
   /** Takes one frame. The bytes are only read during the call. */
   accept(frame: Uint8Array, source: FeedSource): FrameOutcome {
-    const { clock, counters, decodeLatency, tap, fanOut } = this.deps;
+    const { clock, counters, decodeLatency, tap, pushedTap, fanOut } = this.deps;
     const recvMonoNs = clock.monoNs();
     if (this.owedCount > 0) this.payOwed(recvMonoNs);
     const decoder = this.decoder;
@@ -140,7 +142,8 @@ export class FeedIntake {
     if ((outcome === FrameOutcome.Decoded || outcome === FrameOutcome.NoRoom) && decoder.lastAsset >= 0) {
       fanOut?.(decoder.lastKind, decoder.lastAsset, frame);
     }
-    tap?.inbound("public", frame, recvMonoNs);
+    if (source === FeedSource.Own) tap?.inbound("public", frame, recvMonoNs);
+    else pushedTap?.(frame, recvMonoNs);
     return outcome;
   }
 

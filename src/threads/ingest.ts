@@ -1,0 +1,254 @@
+/**
+ * Entry of the feed thread: venue connection and relay port in, ring records out. Owns the writing end of every kernel
+ * worker's market ring.
+ *
+ * Stopped by `{type: "stop"}`: sockets and relay are closed, the journal is flushed, and the thread ends because nothing keeps
+ * it alive. An error that nobody caught first closes the relay (an open uWebSockets.js app in a dying worker aborts the whole
+ * process, and resting orders would be orphaned), trips the kill latch, reports, and only then ends the thread.
+ */
+import { parentPort, workerData } from "node:worker_threads";
+import { BODY_BYTES, RecordKind } from "../abi/layout.js";
+import { type Instrument, Rng } from "../domain/index.js";
+import {
+  Doorbell,
+  Heartbeats,
+  KillLatch,
+  KillReason,
+  LatencyHistogram,
+  RingProducer,
+} from "../rings/index.js";
+import { JournalKind, JournalStream, JournalWriter, journalTap } from "../store/index.js";
+import { FrameDecoder } from "../venues/hyperliquid/decode.js";
+import { DEFAULT_FEED_OPTIONS, type FeedOptions, HyperliquidFeed } from "../venues/hyperliquid/feed.js";
+import { FeedCounters } from "../venues/hyperliquid/feed-counters.js";
+import { FeedIntake, type FeedLog, type FeedLogLevel, FeedSource } from "../venues/hyperliquid/intake.js";
+import { DEFAULT_RELAY_OPTIONS, Relay, type RelayOptions } from "./relay.js";
+import { systemClock, systemTimers } from "./system-clock.js";
+
+export interface IngestInit {
+  /** Undefined: no venue connection, the relay's push port is the only source. */
+  readonly wsUrl: string | undefined;
+  /** `asset` numbers 0, 1, 2, … in order. */
+  readonly instruments: readonly Instrument[];
+  /** Market ring and doorbell of each kernel worker; this thread is the ring's one producer. */
+  readonly rings: readonly SharedArrayBuffer[];
+  readonly doorbells: readonly SharedArrayBuffer[];
+  /** Kernel worker of each asset. */
+  readonly kernelOf: readonly number[];
+  /** Rung after the latch was tripped, so that the executor sees it at once. */
+  readonly mainDoorbell: SharedArrayBuffer;
+  readonly latch: SharedArrayBuffer;
+  readonly heartbeats: SharedArrayBuffer;
+  readonly heartbeatIndex: number;
+  readonly counters: SharedArrayBuffer;
+  /** Decode latency. */
+  readonly histogram: SharedArrayBuffer;
+  readonly clockBaseNs: bigint;
+  /** Jitter of the back-off. */
+  readonly seed: number;
+  readonly staleAfterMs: number;
+  readonly feed?: Partial<FeedOptions>;
+  /** Undefined: off. */
+  readonly relay?: Partial<RelayOptions> & { readonly port: number };
+  /** Undefined: off. */
+  readonly journal?: { readonly dir: string; readonly runId: string; readonly maxBytes?: number };
+}
+
+export type IngestMessage =
+  | { readonly type: "ready"; readonly relayPort: number | undefined }
+  | { readonly type: "failed"; readonly code: string; readonly message: string }
+  | { readonly type: "connected" }
+  | { readonly type: "disconnected"; readonly reason: string }
+  | {
+      readonly type: "log";
+      readonly level: FeedLogLevel;
+      readonly event: string;
+      readonly fields: Readonly<Record<string, unknown>>;
+    }
+  /** The thread is ending; the latch is tripped. */
+  | { readonly type: "fatal"; readonly message: string; readonly stack: string }
+  | { readonly type: "stopped" };
+
+/** `fail` is for tests of the way down. */
+export type IngestCommand = { readonly type: "stop" } | { readonly type: "fail"; readonly message: string };
+
+const BEAT_EVERY_MS = 100;
+
+function start(init: IngestInit, post: (message: IngestMessage) => void): IngestThread {
+  const clock = systemClock(init.clockBaseNs);
+  const heartbeats = new Heartbeats(init.heartbeats);
+  const counters = new FeedCounters(init.counters);
+  const producers = init.rings.map((sab) => new RingProducer(sab));
+  const doorbells = init.doorbells.map((sab) => new Doorbell(sab));
+  const { kernelOf, instruments } = init;
+  const log: FeedLog = (level, event, fields) => post({ type: "log", level, event, fields });
+
+  const wallBaseMs = clock.wallMs();
+  const journal =
+    init.journal === undefined
+      ? undefined
+      : new JournalWriter({
+          ...init.journal,
+          thread: "ingest",
+          wallBaseMs,
+          monoBaseNs: clock.monoNs(),
+          onTrouble: (message) => log("error", "feed.journal", { message }),
+        });
+  const tap = journal === undefined ? undefined : journalTap(journal);
+
+  const decoder = new FrameDecoder(instruments, (asset) => {
+    const producer = producers[kernelOf[asset] ?? -1];
+    if (producer === undefined) throw new RangeError(`asset ${asset} has no kernel worker`);
+    return producer;
+  });
+  let relay: Relay | undefined;
+  let feed: HyperliquidFeed | undefined;
+  const intake = new FeedIntake(
+    instruments,
+    decoder,
+    { staleAfterMs: init.staleAfterMs },
+    {
+      clock,
+      log,
+      counters,
+      decodeLatency: new LatencyHistogram(init.histogram),
+      wake: (asset) => doorbells[kernelOf[asset]!]!.ring(),
+      onControl: (channel, data) => feed?.onControl(channel, data),
+      ...(tap === undefined ? {} : { tap }),
+      ...(journal === undefined
+        ? {}
+        : {
+            pushedTap: (frame: Uint8Array, monoNs: number) =>
+              journal.append(JournalKind.InboundFrame, monoNs, frame, JournalStream.Relay),
+          }),
+      ...(init.relay === undefined
+        ? {}
+        : {
+            fanOut: (kind: RecordKind, asset: number, frame: Uint8Array) => relay?.fanOut(kind, asset, frame),
+          }),
+    },
+  );
+  if (init.wsUrl !== undefined) {
+    feed = new HyperliquidFeed(
+      intake,
+      instruments,
+      { ...DEFAULT_FEED_OPTIONS, ...init.feed, url: init.wsUrl },
+      {
+        clock,
+        timers: systemTimers,
+        rng: new Rng(init.seed).fork("feed"),
+        log,
+        counters,
+        ...(tap === undefined ? {} : { tap }),
+        onConnected: () => post({ type: "connected" }),
+        onDisconnected: (reason) => post({ type: "disconnected", reason }),
+      },
+    );
+  }
+  if (init.relay !== undefined) {
+    relay = new Relay(
+      instruments,
+      { ...DEFAULT_RELAY_OPTIONS, ...init.relay },
+      {
+        counters,
+        log,
+        push: (frame) => intake.accept(frame, FeedSource.Pushed),
+        // Without a connection of our own, the pusher's is the subscription that replays old trades.
+        ...(feed === undefined ? { onPusher: () => intake.expectBacklog() } : {}),
+      },
+    );
+  }
+
+  heartbeats.beat(init.heartbeatIndex, clock.monoNs());
+  const stopBeating = systemTimers.every(BEAT_EVERY_MS, () => {
+    heartbeats.beat(init.heartbeatIndex, clock.monoNs());
+    if (feed === undefined) intake.tick();
+    journal?.kick();
+  });
+  return {
+    async listen() {
+      const port = await relay?.listen();
+      feed?.start();
+      return port;
+    },
+    async stop() {
+      stopBeating();
+      relay?.close();
+      await feed?.stop();
+      await journal?.close();
+    },
+    closeNow() {
+      relay?.close();
+      journal?.closeSync();
+    },
+  };
+}
+
+interface IngestThread {
+  /** Opens the relay port, then the venue connection; resolves with the relay's port. */
+  listen(): Promise<number | undefined>;
+  stop(): Promise<void>;
+  /** The last acts of a dying thread, synchronous. */
+  closeNow(): void;
+}
+
+/** @throws {RangeError} When the thread could never write a book into a ring. */
+function checkRings(init: IngestInit): void {
+  const bookBytes = BODY_BYTES.get(RecordKind.Book)!;
+  for (const [i, sab] of init.rings.entries()) {
+    if (sab.byteLength < 4 * bookBytes) {
+      throw new RangeError(`market ring ${i} of ${sab.byteLength} bytes is too small for a book`);
+    }
+  }
+}
+
+function main(init: IngestInit): void {
+  const port = parentPort!;
+  const post = (message: IngestMessage): void => port.postMessage(message);
+  let thread: IngestThread | undefined;
+  let isDying = false;
+
+  const die = (reason: unknown): void => {
+    if (isDying) return;
+    isDying = true;
+    try {
+      thread?.closeNow();
+    } finally {
+      new KillLatch(init.latch).trip(KillReason.UnhandledError);
+      new Doorbell(init.mainDoorbell).ring();
+      const error = reason instanceof Error ? reason : new Error(String(reason));
+      post({ type: "fatal", message: error.message, stack: error.stack ?? "" });
+      process.exit(1);
+    }
+  };
+  process.on("uncaughtException", die);
+  process.on("unhandledRejection", die);
+
+  port.on("message", (command: IngestCommand) => {
+    if (command.type === "fail") throw new Error(command.message);
+    const end = (): void => {
+      post({ type: "stopped" });
+      // Nothing else is open: the thread ends by itself.
+      port.close();
+    };
+    if (thread === undefined) end();
+    else void thread.stop().then(end);
+  });
+
+  const fail = (cause: unknown): void => {
+    thread?.closeNow();
+    post({ type: "failed", code: "start", message: cause instanceof Error ? cause.message : String(cause) });
+    port.close();
+    process.exit(1);
+  };
+  try {
+    checkRings(init);
+    thread = start(init, post);
+  } catch (cause) {
+    fail(cause);
+    return;
+  }
+  void thread.listen().then((relayPort) => post({ type: "ready", relayPort }), fail);
+}
+
+main(workerData as IngestInit);
