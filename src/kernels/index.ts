@@ -1,0 +1,20 @@
+/**
+ * kernels: the host of the WASM. `KernelHost` owns one instance with fixed memory, copies a record in, steps, and shows the
+ * outboxes; `KernelParams` is what a kernel is told; `checkProportion` refuses configurations whose terms do not fit each other.
+ * No business rules, no rings, no clocks. May be imported by quoting, risk and everything above; imports abi and domain.
+ */
+export {
+  type ConfigViews,
+  DEFAULT_KERNEL_PARAMS,
+  type KernelParams,
+  writeKernelConfig,
+} from "./config.js";
+export { KernelError, KernelHost } from "./host.js";
+export {
+  checkProportion,
+  composeTerms,
+  type MarketLevels,
+  type ProportionCode,
+  type ProportionProblem,
+  type QuoteTerms,
+} from "./proportion.js";
