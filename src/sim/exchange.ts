@@ -1,0 +1,828 @@
+/**
+ * The exchange without sockets: accounts, checks, matching, money, order records.
+ *
+ * Deterministic: the same calls with the same times give the same state and events. No clocks: every entry takes the
+ * exchange time (`exchMs`, which stamps orders and fills) and, where a client's own clock matters (nonce window, expiry, dead
+ * man's switch), the wall time (`wallMs`). At speed 1 the two are the same.
+ *
+ * Checks follow the order of reference/hyperliquid-api.md 8.3; texts are those of 4.11 and 4.12. Not modelled yet: isolated
+ * margin, liquidation, funding payments, open-interest caps, trigger orders, address rate limits (counted, not enforced).
+ */
+import { decimalToWire, type Instrument, pow10, Side, stepTicks, wireToDecimal } from "../domain/index.js";
+import {
+  Account,
+  type FillWire,
+  fillDirection,
+  type OrderUpdateWire,
+  orderUpdateWire,
+  type Position,
+  SimOrder,
+  type SimTif,
+} from "./account.js";
+import { type Action, actionLength, type Envelope, type OrderWire } from "./actions.js";
+import type { MatchEvents, MatchingBook } from "./matching.js";
+import { NonceSet } from "./nonces.js";
+import { dec } from "./wire.js";
+
+export interface FeeRates {
+  /** Parts per million of notional: 150 is 1.5 bps. Negative is a rebate. */
+  readonly makerPpm: number;
+  readonly takerPpm: number;
+}
+
+/** Base tier of reference 8.13: maker 1.5 bps, taker 4.5 bps. */
+export const BASE_FEES: FeeRates = { makerPpm: 150, takerPpm: 450 };
+
+export interface ExchangeOptions {
+  readonly fees: FeeRates;
+  /** Volume an account needs before it may arm scheduleCancel; the venue asks for 1,000,000. */
+  readonly scheduleCancelMinVolumeUsd: number;
+  /** Largest distance of a limit price from the mark, as a fraction of it. */
+  readonly priceBand: number;
+  readonly openOrdersMax: number;
+}
+
+export const DEFAULT_EXCHANGE_OPTIONS: ExchangeOptions = {
+  fees: BASE_FEES,
+  scheduleCancelMinVolumeUsd: 0,
+  priceBand: 0.8,
+  openOrdersMax: 1000,
+};
+
+/** A print as the public feed shows it (reference 2.4). */
+export interface TradeWire {
+  readonly coin: string;
+  readonly side: "B" | "A";
+  readonly px: string;
+  readonly sz: string;
+  readonly time: number;
+  readonly hash: string;
+  readonly tid: number;
+  readonly users: readonly [string, string];
+}
+
+export interface ExchangeEvents {
+  /** A print made by matching here (not a replayed one). */
+  onTrade(market: Market, trade: TradeWire): void;
+  onOrderUpdate(account: Account, update: OrderUpdateWire): void;
+  onFill(account: Account, fill: FillWire): void;
+  /** Orders taken out without the user's wish: self-trade, reduce-only. */
+  onNonUserCancel(account: Account, coin: string, oid: number): void;
+}
+
+const NO_EVENTS: ExchangeEvents = {
+  onTrade() {},
+  onOrderUpdate() {},
+  onFill() {},
+  onNonUserCancel() {},
+};
+
+const RECENT_TRADES_KEPT = 500;
+const DAY_MS = 86_400_000;
+
+/** One listed market: its grid, its book and its public statistics. */
+export class Market {
+  readonly coin: string;
+  readonly pxDecimals: number;
+  readonly szDecimals: number;
+  /** Oldest first. */
+  readonly recentTrades: TradeWire[] = [];
+  /** 0 until something is known. */
+  lastTicks = 0;
+  markTicks = 0;
+  oracleTicks = 0;
+  prevDayTicks = 0;
+  dayVolumeUsd = 0;
+  dayVolumeBase = 0;
+  private day = -1;
+
+  constructor(
+    readonly asset: number,
+    readonly instrument: Instrument,
+    readonly book: MatchingBook,
+  ) {
+    this.coin = instrument.coin;
+    this.pxDecimals = instrument.pxDecimals;
+    this.szDecimals = instrument.szDecimals;
+  }
+
+  /** Notes a print in the public statistics; of this exchange's own making or replayed. */
+  recordTrade(trade: TradeWire, pxTicks: number, szLots: number): void {
+    const { recentTrades } = this;
+    recentTrades.push(trade);
+    if (recentTrades.length >= RECENT_TRADES_KEPT * 2) recentTrades.splice(0, RECENT_TRADES_KEPT);
+    this.lastTicks = pxTicks;
+    const day = Math.floor(trade.time / DAY_MS);
+    if (day !== this.day) {
+      this.prevDayTicks = this.markTicks || pxTicks;
+      this.dayVolumeUsd = 0;
+      this.dayVolumeBase = 0;
+      this.day = day;
+    }
+    this.dayVolumeUsd += (pxTicks * szLots) / 1e6;
+    this.dayVolumeBase += szLots / pow10(this.szDecimals);
+  }
+
+  /** The price against which margin and bands are measured; 0 when nothing was ever quoted or traded. */
+  get referenceTicks(): number {
+    return this.markTicks || this.lastTicks;
+  }
+
+  /**
+   * Sets the mark to median(best bid, best ask, last trade), item 2 of reference 8.9, the only one a lone exchange has.
+   */
+  updateMark(): void {
+    const { bestBidTicks: bid, bestAskTicks: ask } = this.book;
+    if (bid === 0 || ask === 0) {
+      if (this.lastTicks > 0) this.markTicks = this.lastTicks;
+      return;
+    }
+    const last = this.lastTicks || (bid + ask) / 2;
+    this.markTicks = Math.round(Math.max(Math.min(bid, ask), Math.min(Math.max(bid, ask), last)));
+    if (this.prevDayTicks === 0) this.prevDayTicks = this.markTicks;
+  }
+}
+
+/** An order that passed parsing: on integers, not yet checked against the market. */
+export interface OrderSpec {
+  readonly market: Market;
+  readonly side: Side;
+  readonly pxTicks: number;
+  readonly szLots: number;
+  readonly tif: SimTif;
+  readonly isReduceOnly: boolean;
+  readonly cloid: string | undefined;
+}
+
+export type OrderStatusWire =
+  | { readonly resting: { readonly oid: number; readonly cloid?: string } }
+  | {
+      readonly filled: {
+        readonly totalSz: string;
+        readonly avgPx: string;
+        readonly oid: number;
+        readonly cloid?: string;
+      };
+    }
+  | { readonly error: string };
+
+/** Outcome of a placement, with the order's record (undefined when the payload itself was refused). */
+export interface Placement {
+  readonly order: SimOrder | undefined;
+  readonly status: OrderStatusWire;
+}
+
+export type ExchangeResponse =
+  | { readonly status: "ok"; readonly response: { readonly type: string; readonly data?: unknown } }
+  | { readonly status: "err"; readonly response: string };
+
+const ok = (type: string, statuses?: readonly unknown[]): ExchangeResponse => ({
+  status: "ok",
+  response: statuses === undefined ? { type } : { type, data: { statuses } },
+});
+const err = (response: string): ExchangeResponse => ({ status: "err", response });
+
+const WEIGHT_MAX = 200;
+const MISSING_ORDER = "Order was never placed, already canceled, or filled.";
+/** Above any oid seen in public recordings, so that a mixed-up network is noticed by eye. */
+const FIRST_OID = 900_000_000_000;
+
+export class Exchange {
+  readonly markets: Market[] = [];
+  private readonly byCoin = new Map<string, Market>();
+  private readonly byAddress = new Map<string, Account>();
+  private readonly agents = new Map<string, Account>();
+  private readonly accounts: Account[] = [];
+  private readonly agentNonces = new Map<string, NonceSet>();
+  /** Every fee ever charged minus every rebate, micro-dollars. */
+  feePotMicroUsd = 0;
+  depositsMicroUsd = 0;
+  events: ExchangeEvents = NO_EVENTS;
+  private nextOid = FIRST_OID;
+  private actionCount = 0;
+  private tradeCount = 0;
+
+  constructor(readonly options: ExchangeOptions = DEFAULT_EXCHANGE_OPTIONS) {}
+
+  addMarket(instrument: Instrument, book: MatchingBook): Market {
+    if (instrument.pxDecimals + instrument.szDecimals !== 6) {
+      throw new RangeError(
+        `${instrument.coin}: price and size decimals must add to 6, got ${instrument.pxDecimals} + ${instrument.szDecimals}`,
+      );
+    }
+    const market = new Market(this.markets.length, instrument, book);
+    this.markets.push(market);
+    this.byCoin.set(market.coin, market);
+    return market;
+  }
+
+  market(coin: unknown): Market | undefined {
+    return typeof coin === "string" ? this.byCoin.get(coin) : undefined;
+  }
+
+  account(address: string): Account | undefined {
+    return this.byAddress.get(address);
+  }
+
+  /** The account a signer acts for: itself, or the one that approved it as agent. */
+  accountOfSigner(address: string): Account | undefined {
+    return this.byAddress.get(address) ?? this.agents.get(address);
+  }
+
+  masterOfAgent(address: string): Account | undefined {
+    return this.agents.get(address);
+  }
+
+  deposit(address: string, amountMicroUsd: number): Account {
+    const account = this.byAddress.get(address) ?? this.addAccount(address, false);
+    account.balanceMicroUsd += amountMicroUsd;
+    this.depositsMicroUsd += amountMicroUsd;
+    return account;
+  }
+
+  addAgent(agent: string, account: Account): void {
+    this.agents.set(agent, account);
+  }
+
+  /** A participant of a simulated market: trades like anyone, but without margin, history or private events. */
+  addHouse(address: string): Account {
+    return this.addAccount(address, true);
+  }
+
+  allAccounts(): readonly Account[] {
+    return this.accounts;
+  }
+
+  private addAccount(address: string, isHouse: boolean): Account {
+    const account = new Account(this.accounts.length + 1, address, isHouse);
+    this.accounts.push(account);
+    this.byAddress.set(address, account);
+    return account;
+  }
+
+  // --- Money -------------------------------------------------------------------------------------------------------
+
+  defaultLeverage(market: Market): number {
+    return Math.min(20, market.instrument.maxLeverage);
+  }
+
+  positionOf(account: Account, market: Market): Position {
+    return account.position(market.asset, this.defaultLeverage(market));
+  }
+
+  unrealizedMicroUsd(account: Account): number {
+    let sum = 0;
+    for (const p of account.positions) {
+      if (p !== undefined && p.szLots !== 0)
+        sum += p.unrealizedMicroUsd(this.markets[p.asset]!.referenceTicks);
+    }
+    return sum;
+  }
+
+  accountValueMicroUsd(account: Account): number {
+    return account.balanceMicroUsd + this.unrealizedMicroUsd(account);
+  }
+
+  /** Initial margin of positions and resting orders together, at mark. */
+  marginRequiredMicroUsd(account: Account): number {
+    let sum = 0;
+    for (const p of account.positions) {
+      if (p !== undefined) sum += (p.worstLots() * this.markets[p.asset]!.referenceTicks) / p.leverage;
+    }
+    return Math.ceil(sum);
+  }
+
+  private hasMarginFor(account: Account, spec: OrderSpec): boolean {
+    if (account.isHouse) return true;
+    const p = this.positionOf(account, spec.market);
+    const extra = spec.side === Side.Buy ? p.worstLots(spec.szLots, 0) : p.worstLots(0, spec.szLots);
+    const addedLots = extra - p.worstLots();
+    if (addedLots <= 0) return true;
+    const px = spec.market.referenceTicks || spec.pxTicks;
+    const required = this.marginRequiredMicroUsd(account) + Math.ceil((addedLots * px) / p.leverage);
+    return required <= this.accountValueMicroUsd(account);
+  }
+
+  // --- Orders ------------------------------------------------------------------------------------------------------
+
+  /** Turns a wire order into integers. @returns the venue's payload error text when it can't be. */
+  parseOrder(wire: OrderWire): OrderSpec | string {
+    const market = this.markets[wire.a];
+    if (market === undefined) return `Asset ${wire.a} does not exist.`;
+    if ("trigger" in wire.t) return "Invalid TP/SL price.";
+    const szLots = wireToDecimal(wire.s, market.szDecimals);
+    if (szLots === undefined) return "Order has invalid size.";
+    if (szLots === 0) return "Order has zero size.";
+    const pxTicks = wireToDecimal(wire.p, market.pxDecimals);
+    if (pxTicks === undefined || pxTicks === 0) return "Order has invalid price.";
+    if (!Number.isSafeInteger(pxTicks * szLots)) return "Order value too large.";
+    const reference = market.referenceTicks;
+    if (reference > 0 && Math.abs(pxTicks - reference) > reference * this.options.priceBand) {
+      const percent = Math.round(this.options.priceBand * 100);
+      return `Order price cannot be more than ${percent}% away from the reference price`;
+    }
+    return {
+      market,
+      side: wire.b ? Side.Buy : Side.Sell,
+      pxTicks,
+      szLots,
+      tif: wire.t.limit.tif,
+      isReduceOnly: wire.r,
+      cloid: wire.c,
+    };
+  }
+
+  /** The order being matched, and what it got so far. Valid only inside `place`. */
+  private taker: SimOrder | undefined;
+  private takenLots = 0;
+  private takenMicroUsd = 0;
+  private actionHash = "";
+  private nowMs = 0;
+
+  private readonly matchEvents: MatchEvents = {
+    onMatch: (maker, pxTicks, szLots) => {
+      const taker = this.taker!;
+      const resting = maker as SimOrder | undefined;
+      const tid = this.tradeId(taker.oid, resting?.oid ?? 0);
+      taker.szLots -= szLots;
+      this.takenLots += szLots;
+      this.takenMicroUsd += pxTicks * szLots;
+      this.publishTrade(taker, resting, pxTicks, szLots, tid);
+      this.settle(taker, pxTicks, szLots, true, tid);
+      if (resting !== undefined) this.settleResting(resting, szLots, tid);
+    },
+    onSelfTrade: (resting) => {
+      this.release(resting as SimOrder, resting.szLots);
+      this.close(resting as SimOrder, "selfTradeCanceled");
+    },
+  };
+
+  /**
+   * Places one order: checks, matches, rests.
+   * Orders refused here have a record and an oid, as at the venue.
+   */
+  place(account: Account, spec: OrderSpec, exchMs: number): Placement {
+    this.nowMs = exchMs;
+    const { market, side, pxTicks, tif } = spec;
+    const order = new SimOrder(
+      this.nextOid++,
+      account,
+      market,
+      side,
+      pxTicks,
+      spec.szLots,
+      spec.szLots,
+      tif,
+      spec.isReduceOnly,
+      spec.cloid,
+      exchMs,
+    );
+    if (!account.isHouse) {
+      account.remember(order);
+      const refusal = this.check(account, spec, order);
+      if (refusal !== undefined) return this.refuse(order, refusal[0], refusal[1]);
+    }
+    const isMarketable = market.book.wouldMatch(side, pxTicks);
+    if (tif === "Alo" && isMarketable) {
+      const { bestBidTicks, bestAskTicks } = market.book;
+      const bbo = `${decimalToWire(bestBidTicks, market.pxDecimals)}@${decimalToWire(bestAskTicks, market.pxDecimals)}`;
+      return this.refuse(
+        order,
+        "badAloPxRejected",
+        `Post only order would have immediately matched, bbo was ${bbo}.`,
+      );
+    }
+    if (!this.hasMarginFor(account, { ...spec, szLots: order.szLots }) && !spec.isReduceOnly) {
+      return this.refuse(order, "perpMarginRejected", "Insufficient margin to place order.");
+    }
+    return this.matchAndRest(order, market, isMarketable);
+  }
+
+  private matchAndRest(order: SimOrder, market: Market, isMarketable: boolean): Placement {
+    const { account, tif } = order;
+    this.takenLots = 0;
+    this.takenMicroUsd = 0;
+    const isImmediate = tif === "Ioc" || tif === "FrontendMarket";
+    if (isMarketable) {
+      if (!isImmediate) this.announce(order);
+      const outer = this.taker;
+      this.taker = order;
+      // The book counts its own remainder; `onMatch` keeps the order's in step, so that events see it.
+      market.book.take(account.id, order.side, order.pxTicks, order.szLots, this.matchEvents);
+      this.taker = outer;
+    }
+    const { takenLots, takenMicroUsd } = this;
+    if (isImmediate && takenLots === 0) {
+      return tif === "Ioc"
+        ? this.refuse(
+            order,
+            "iocCancelRejected",
+            "Order could not immediately match against any resting orders.",
+          )
+        : this.refuse(order, "marketOrderNoLiquidityRejected", "No liquidity available for market order.");
+    }
+    if (order.szLots === 0 || isImmediate) {
+      this.close(order, "filled");
+    } else {
+      this.reserve(order);
+      market.book.rest(order);
+      if (!account.isHouse) account.openOrders.set(order.oid, order);
+      this.announce(order);
+    }
+    this.trimReduceOnly(account, market);
+    const id = order.cloid === undefined ? { oid: order.oid } : { oid: order.oid, cloid: order.cloid };
+    if (takenLots === 0) return { order, status: { resting: id } };
+    const avgPx = dec(Math.round((takenMicroUsd * 10) / takenLots), market.pxDecimals + 1);
+    return { order, status: { filled: { totalSz: dec(takenLots, market.szDecimals), avgPx, ...id } } };
+  }
+
+  /** Checks 3 and 4 of reference 8.3. Shrinks a reduce-only order to the position. */
+  private check(
+    account: Account,
+    spec: OrderSpec,
+    order: SimOrder,
+  ): [status: string, text: string] | undefined {
+    const { market, side } = spec;
+    if (spec.pxTicks % stepTicks(market.instrument, spec.pxTicks) !== 0) {
+      return ["tickRejected", "Price must be divisible by tick size."];
+    }
+    const position = account.positions[market.asset]?.szLots ?? 0;
+    const reducibleLots = position * side < 0 ? Math.abs(position) : 0;
+    const closesAll =
+      reducibleLots > 0 && (spec.isReduceOnly ? spec.szLots >= reducibleLots : spec.szLots === reducibleLots);
+    if (spec.pxTicks * spec.szLots < market.instrument.minNotionalUsd * 1e6 && !closesAll) {
+      return [
+        "minTradeNtlRejected",
+        `Order must have minimum value of $${market.instrument.minNotionalUsd}.`,
+      ];
+    }
+    if (account.openOrders.size >= this.options.openOrdersMax) {
+      return ["tooManyOpenOrdersRejected", "Too many open orders."];
+    }
+    if (spec.isReduceOnly) {
+      if (reducibleLots === 0) return ["reduceOnlyRejected", "Reduce only order would increase position."];
+      order.szLots = Math.min(order.szLots, reducibleLots);
+    }
+    return undefined;
+  }
+
+  private refuse(order: SimOrder, status: string, text: string): Placement {
+    if (!order.account.isHouse) this.close(order, status);
+    return { order, status: { error: `${text} asset=${order.market.asset}` } };
+  }
+
+  /** Takes a resting order off its book. */
+  cancel(order: SimOrder, exchMs: number, status = "canceled"): void {
+    this.nowMs = exchMs;
+    this.markets[order.market.asset]!.book.remove(order);
+    this.release(order, order.szLots);
+    this.close(order, status);
+  }
+
+  /**
+   * Books a fill that a replayed market caused on a resting client order. The book has already reduced the order.
+   * @param tid the recorded print's id, or 0 when a displayed quote caused it.
+   */
+  fillFromTape(order: SimOrder, szLots: number, tid: number, exchMs: number): void {
+    this.nowMs = exchMs;
+    this.settleResting(order, szLots, tid !== 0 ? tid : this.tradeId(order.oid, ++this.tradeCount));
+    this.trimReduceOnly(order.account, this.markets[order.market.asset]!);
+  }
+
+  private settleResting(order: SimOrder, szLots: number, tid: number): void {
+    this.release(order, szLots);
+    this.settle(order, order.pxTicks, szLots, false, tid);
+    if (order.szLots === 0) this.close(order, "filled");
+    else this.announce(order);
+    this.trimReduceOnly(order.account, this.markets[order.market.asset]!);
+  }
+
+  private settle(order: SimOrder, pxTicks: number, szLots: number, isTaker: boolean, tid: number): void {
+    const { account } = order;
+    const market = this.markets[order.market.asset]!;
+    const position = this.positionOf(account, market);
+    const startLots = position.szLots;
+    const signedLots = order.side * szLots;
+    const pnl = position.trade(signedLots, pxTicks);
+    const ppm = isTaker ? this.options.fees.takerPpm : this.options.fees.makerPpm;
+    const fee = account.isHouse ? 0 : Math.round((pxTicks * szLots * ppm) / 1e6);
+    account.balanceMicroUsd += pnl - fee;
+    this.feePotMicroUsd += fee;
+    account.cumVolumeUsd += (pxTicks * szLots) / 1e6;
+    if (account.isHouse) return;
+    const fill: FillWire = {
+      coin: market.coin,
+      px: dec(pxTicks, market.pxDecimals),
+      sz: dec(szLots, market.szDecimals),
+      side: order.side === Side.Buy ? "B" : "A",
+      time: this.nowMs,
+      startPosition: dec(startLots, market.szDecimals),
+      dir: fillDirection(startLots, signedLots),
+      closedPnl: dec(pnl, 6),
+      hash: isTaker ? this.actionHash || this.hashOf(tid) : this.hashOf(tid),
+      oid: order.oid,
+      crossed: isTaker,
+      fee: dec(fee, 6),
+      tid,
+      feeToken: "USDC",
+      twapId: null,
+      ...(order.cloid === undefined ? {} : { cloid: order.cloid }),
+    };
+    account.recordFill(fill);
+    this.events.onFill(account, fill);
+  }
+
+  private publishTrade(
+    taker: SimOrder,
+    maker: SimOrder | undefined,
+    pxTicks: number,
+    szLots: number,
+    tid: number,
+  ): void {
+    const market = this.markets[taker.market.asset]!;
+    const makerAddress = maker?.account.address ?? TAPE_ADDRESS;
+    const trade: TradeWire = {
+      coin: market.coin,
+      side: taker.side === Side.Buy ? "B" : "A",
+      px: dec(pxTicks, market.pxDecimals),
+      sz: dec(szLots, market.szDecimals),
+      time: this.nowMs,
+      hash: this.hashOf(tid),
+      tid,
+      users:
+        taker.side === Side.Buy
+          ? [taker.account.address, makerAddress]
+          : [makerAddress, taker.account.address],
+    };
+    market.recordTrade(trade, pxTicks, szLots);
+    this.events.onTrade(market, trade);
+  }
+
+  /** Resting reduce-only orders follow the position: shrink with it, go when it is flat or turned (reference 8.7). */
+  private trimReduceOnly(account: Account, market: Market): void {
+    const position = account.positions[market.asset];
+    if (position === undefined || position.restingReduceOnlyCount === 0) return;
+    let roomLots = Math.abs(position.szLots);
+    for (const order of account.openOrders.values()) {
+      if (!order.isReduceOnly || order.market.asset !== market.asset || order.szLots === 0) continue;
+      const allowed = order.side * position.szLots < 0 ? Math.min(order.szLots, roomLots) : 0;
+      roomLots = Math.max(0, roomLots - allowed);
+      if (allowed === order.szLots) continue;
+      if (allowed > 0) {
+        market.book.reduce(order, allowed);
+        this.announce(order);
+        continue;
+      }
+      market.book.remove(order);
+      this.release(order, order.szLots);
+      this.close(order, "reduceOnlyCanceled");
+    }
+  }
+
+  /** Books a resting order's size against its position's margin. */
+  private reserve(order: SimOrder): void {
+    const p = this.positionOf(order.account, this.markets[order.market.asset]!);
+    if (order.isReduceOnly) p.restingReduceOnlyCount++;
+    else if (order.side === Side.Buy) p.restingBuyLots += order.szLots;
+    else p.restingSellLots += order.szLots;
+  }
+
+  private release(order: SimOrder, szLots: number): void {
+    const p = order.account.positions[order.market.asset];
+    if (p === undefined || order.isReduceOnly) return;
+    if (order.side === Side.Buy) p.restingBuyLots -= szLots;
+    else p.restingSellLots -= szLots;
+  }
+
+  private close(order: SimOrder, status: string): void {
+    if (order.account.openOrders.has(order.oid) && order.isReduceOnly) {
+      const p = order.account.positions[order.market.asset];
+      if (p !== undefined) p.restingReduceOnlyCount--;
+    }
+    order.status = status;
+    if (order.account.isHouse) return;
+    order.account.retire(order);
+    this.announce(order);
+    if (status === "selfTradeCanceled") {
+      this.events.onNonUserCancel(order.account, order.market.coin, order.oid);
+    }
+  }
+
+  private announce(order: SimOrder): void {
+    order.statusMs = this.nowMs;
+    if (!order.account.isHouse) this.events.onOrderUpdate(order.account, orderUpdateWire(order));
+  }
+
+  /** 50-bit id of the two orders that traded (reference 2.4). */
+  private tradeId(oidA: number, oidB: number): number {
+    const n = ++this.tradeCount;
+    const lo =
+      (Math.imul((oidA % 0x100000000) | 0, 0x9e3779b1) ^
+        Math.imul((oidB % 0x100000000) | 0, 0x85ebca6b) ^
+        n) >>>
+      0;
+    const hi = (Math.imul(lo ^ n, 0xc2b2ae35) >>> 14) + 1;
+    return hi * 0x100000000 + lo;
+  }
+
+  private hashOf(tid: number): string {
+    return `0x51${tid.toString(16).padStart(62, "0")}`;
+  }
+
+  // --- Actions -----------------------------------------------------------------------------------------------------
+
+  /**
+   * Carries out a verified action.
+   * @param signer lower-case address recovered from the signature.
+   */
+  execute(signer: string, envelope: Envelope, exchMs: number, wallMs: number): ExchangeResponse {
+    const signing = this.accountOfSigner(signer);
+    if (signing === undefined) return err(`User or API Wallet ${signer} does not exist.`);
+    if (envelope.vaultAddress !== undefined) return err(`Vault not registered: ${envelope.vaultAddress}`);
+    if (envelope.expiresAfter !== undefined && envelope.expiresAfter < wallMs) {
+      signing.requestsUsed += 5;
+      return err("Action already expired");
+    }
+    const refusal = this.noncesOf(signer, signing).take(envelope.nonce, wallMs);
+    if (refusal !== undefined) return err(refusal);
+    const length = actionLength(envelope.action);
+    if (length > WEIGHT_MAX) return err(`Signed action over weight limit of ${WEIGHT_MAX}.`);
+    signing.requestsUsed += Math.max(1, length);
+    this.actionCount++;
+    this.actionHash = this.hashOf(this.actionCount);
+    try {
+      return this.carryOut(signing, envelope.action, Math.floor(exchMs), wallMs);
+    } finally {
+      this.actionHash = "";
+    }
+  }
+
+  private noncesOf(signer: string, account: Account): NonceSet {
+    if (signer === account.address) return account.nonces;
+    let nonces = this.agentNonces.get(signer);
+    if (nonces === undefined) {
+      nonces = new NonceSet();
+      this.agentNonces.set(signer, nonces);
+    }
+    return nonces;
+  }
+
+  private carryOut(account: Account, action: Action, exchMs: number, wallMs: number): ExchangeResponse {
+    switch (action.type) {
+      case "order":
+        return this.orderAction(account, action.orders, exchMs);
+      case "cancel": {
+        if (action.cancels.length === 0) return err("Cancels are empty.");
+        const statuses = action.cancels.map((c) =>
+          this.cancelOne(account, account.openOrders.get(c.o), c.a, exchMs),
+        );
+        return ok("cancel", statuses);
+      }
+      case "cancelByCloid": {
+        if (action.cancels.length === 0) return err("Cancels are empty.");
+        const statuses = action.cancels.map((c) =>
+          this.cancelOne(account, account.byCloid.get(c.cloid), c.asset, exchMs),
+        );
+        return ok("cancel", statuses);
+      }
+      case "modify": {
+        const status = this.modifyOne(account, action.oid, action.order, action.a === true, exchMs);
+        return "error" in status ? err(status.error) : ok("default");
+      }
+      case "batchModify": {
+        if (action.modifies.length === 0) return err("Modifies are empty.");
+        const refusal = this.firstPayloadError(action.modifies.map((m) => m.order));
+        if (refusal !== undefined) return ok("order", [{ error: refusal }]);
+        const statuses = action.modifies.map((m) =>
+          this.modifyOne(account, m.oid, m.order, action.a === true, exchMs),
+        );
+        return ok("order", statuses);
+      }
+      case "updateLeverage":
+        return this.updateLeverage(account, action.asset, action.isCross, action.leverage);
+      case "scheduleCancel":
+        return this.scheduleCancel(account, action.time, wallMs);
+      case "noop":
+        return ok("default");
+    }
+  }
+
+  private firstPayloadError(orders: readonly OrderWire[]): string | undefined {
+    for (const wire of orders) {
+      const spec = this.parseOrder(wire);
+      if (typeof spec === "string") return spec;
+    }
+    return undefined;
+  }
+
+  private orderAction(account: Account, orders: readonly OrderWire[], exchMs: number): ExchangeResponse {
+    if (orders.length === 0) return ok("order", [{ error: "Orders are empty." }]);
+    const refusal = this.firstPayloadError(orders);
+    if (refusal !== undefined) return ok("order", [{ error: refusal }]);
+    const statuses = orders.map(
+      (wire) => this.place(account, this.parseOrder(wire) as OrderSpec, exchMs).status,
+    );
+    return ok("order", statuses);
+  }
+
+  private cancelOne(
+    account: Account,
+    order: SimOrder | undefined,
+    asset: number,
+    exchMs: number,
+  ): "success" | { error: string } {
+    if (order === undefined || order.market.asset !== asset || !account.openOrders.has(order.oid)) {
+      return { error: `${MISSING_ORDER} asset=${asset}` };
+    }
+    this.cancel(order, exchMs);
+    return "success";
+  }
+
+  /** Cancel, then place at the tail, in one step (reference 4.4). */
+  private modifyOne(
+    account: Account,
+    target: number | string,
+    wire: OrderWire,
+    isAlways: boolean,
+    exchMs: number,
+  ): OrderStatusWire {
+    const spec = this.parseOrder(wire);
+    if (typeof spec === "string") return { error: spec };
+    const old = typeof target === "number" ? account.openOrders.get(target) : account.byCloid.get(target);
+    const isLive = old !== undefined && account.openOrders.has(old.oid);
+    if (!isLive && !isAlways) return { error: `Cannot modify canceled or filled order asset=${wire.a}` };
+    if (!isAlways && spec.tif !== "Alo" && spec.tif !== "Gtc") {
+      return { error: `Modified order must be Alo or Gtc asset=${wire.a}` };
+    }
+    if (isLive) this.cancel(old, exchMs);
+    const placement = this.place(account, isAlways ? spec : { ...spec, tif: "Alo" }, exchMs);
+    if (!("error" in placement.status)) return placement.status;
+    if (!isLive) return placement.status;
+    return { error: `Error placing new order during modify: ${placement.status.error}` };
+  }
+
+  private updateLeverage(
+    account: Account,
+    asset: number,
+    isCross: boolean,
+    leverage: number,
+  ): ExchangeResponse {
+    const market = this.markets[asset];
+    if (market === undefined) return err(`Asset ${asset} does not exist.`);
+    if (leverage < 1 || leverage > market.instrument.maxLeverage) return err("Invalid leverage value");
+    if (!isCross) return err("Isolated margin is not available on this exchange.");
+    const position = this.positionOf(account, market);
+    const before = position.leverage;
+    position.leverage = leverage;
+    if (leverage < before && this.marginRequiredMicroUsd(account) > this.accountValueMicroUsd(account)) {
+      position.leverage = before;
+      return err(`Insufficient margin to change leverage. asset=${asset}`);
+    }
+    account.chosenLeverage[asset] = leverage;
+    return ok("default");
+  }
+
+  /** The dead man's switch runs on the client's clock, not on accelerated exchange time. */
+  private scheduleCancel(account: Account, time: number | undefined, wallMs: number): ExchangeResponse {
+    const required = this.options.scheduleCancelMinVolumeUsd;
+    if (account.cumVolumeUsd < required) {
+      const traded = Math.floor(account.cumVolumeUsd * 100) / 100;
+      return err(
+        `Cannot set scheduled cancel time until enough volume traded. Required: $${required}. Traded: $${traded}.`,
+      );
+    }
+    if (time !== undefined && time < wallMs + 5000) {
+      return err("Scheduled cancel time too early, must be at least 5 seconds from now.");
+    }
+    const day = Math.floor(wallMs / DAY_MS);
+    if (account.scheduledCancelDay !== day) {
+      account.scheduledCancelDay = day;
+      account.scheduledCancelsToday = 0;
+    }
+    if (time !== undefined && account.scheduledCancelsToday >= 10)
+      return err("Scheduled cancel limit reached for today.");
+    account.scheduledCancelMs = time;
+    return ok("default");
+  }
+
+  /** Fires every dead man's switch that is due. */
+  runScheduledCancels(exchMs: number, wallMs: number): void {
+    for (const account of this.accounts) {
+      if (account.scheduledCancelMs === undefined || account.scheduledCancelMs > wallMs) continue;
+      account.scheduledCancelMs = undefined;
+      account.scheduledCancelsToday++;
+      for (const order of [...account.openOrders.values()])
+        this.cancel(order, Math.floor(exchMs), "scheduledCancel");
+    }
+  }
+
+  /** One-sided open interest in lots: what all longs hold. */
+  openInterestLots(market: Market): number {
+    let sum = 0;
+    for (const account of this.accounts) sum += Math.max(0, account.positions[market.asset]?.szLots ?? 0);
+    return sum;
+  }
+}
+
+/** Stands for the unknown counterparty of a replayed market. */
+export const TAPE_ADDRESS = "0x7a9e000000000000000000000000000000000000";

@@ -1,0 +1,26 @@
+/**
+ * sim: the simulated exchange. A Hyperliquid-protocol server on loopback over a deterministic core, with markets that come
+ * from a seed, from a recording, or from clients alone.
+ *
+ * Entry points: `startSimServer` (sockets), `Exchange` (the core without them), `L3Book` and `TapeBook` (matching).
+ * Invariants: (1) fills never exceed an order's size, and are made in price–time order; (2) in order-by-order markets
+ * positions sum to zero and no micro-dollar appears or vanishes, fees included; (3) the same seed and the same actions at the same
+ * times give the same events; (4) nothing a client sends throws out of a handler.
+ * May import: store (tape types), domain. Everything above reaches it through the network, or through `venues/port`.
+ */
+export { BASE_FEES, Exchange, type ExchangeOptions, type FeeRates } from "./exchange.js";
+export { perpInstrument, type SimMarket, type Speed } from "./market.js";
+export { OpenMarket, type OpenMarketOptions } from "./markets/open.js";
+export { BTC_LIKE, SyntheticMarket, type SyntheticParams } from "./markets/synthetic.js";
+export { TapeMarket, type TapeMarketOptions } from "./markets/tape.js";
+export { L3Book } from "./matching.js";
+export {
+  DEV_ADDRESS,
+  DEV_KEY,
+  SimListenError,
+  type SimOptions,
+  type SimServer,
+  type SimStats,
+  startSimServer,
+} from "./server.js";
+export { TapeBook } from "./tape-book.js";

@@ -1,0 +1,232 @@
+/**
+ * What moves a simulated market, and the scheduler that moves all of them in exchange time.
+ *
+ * Exchange time starts at the wall clock and runs `speed` times as fast; at speed "max" it jumps from event to event, as fast
+ * as the sockets take the frames, and stands still while nobody listens.
+ */
+import type { Clock, Instrument, Timers } from "../domain/index.js";
+import type { Exchange, Market, TradeWire } from "./exchange.js";
+import { type BookView, bookView, type MatchingBook } from "./matching.js";
+
+/** Public data out; implemented by the server (and by tests). Views are read before the call returns. */
+export interface MarketOutlet {
+  trades(market: Market, trades: readonly TradeWire[]): void;
+  bbo(market: Market, view: BookView, exchMs: number): void;
+  book(market: Market, view: BookView, exchMs: number): void;
+  /** Mark, oracle or volume may have changed. */
+  context(market: Market): void;
+}
+
+export interface MarketContext {
+  readonly exchange: Exchange;
+  readonly market: Market;
+  readonly outlet: MarketOutlet;
+}
+
+/**
+ * One market of the simulator. Life: `open` (before the server listens), `begin` (its first exchange moment), then `step`
+ * whenever its `nextDueMs` has come, until that is Infinity.
+ */
+export interface SimMarket {
+  readonly coin: string;
+  readonly instrument: Instrument;
+  readonly book: MatchingBook;
+  /** True for a recording: it begins with its first subscriber and ends. */
+  readonly isTape: boolean;
+  open(context: MarketContext, exchMs: number): void;
+  begin(exchMs: number): void;
+  /** Exchange time of the next event; Infinity before `begin` and after the end. */
+  readonly nextDueMs: number;
+  readonly hasEnded: boolean;
+  step(): void;
+  /** A print made by a client's order in this market. */
+  onTrade(trade: TradeWire): void;
+  /** Called once after each client action that may have touched the market. */
+  afterAction(exchMs: number): void;
+  close(): void;
+}
+
+/** The grid of a Hyperliquid perpetual: price decimals are 6 minus size decimals, 5 significant figures. */
+export function perpInstrument(coin: string, szDecimals: number, maxLeverage: number, asset = 0): Instrument {
+  return {
+    asset,
+    venueAssetId: asset,
+    coin,
+    pxDecimals: 6 - szDecimals,
+    szDecimals,
+    maxSigFigs: 5,
+    minNotionalUsd: 10,
+    maxLeverage,
+  };
+}
+
+/**
+ * Public data of a market made by orders: per block, its trades, the best bid and offer if they changed, and every
+ * `l2BookMs` the book if it changed.
+ */
+export class BlockPublisher {
+  private readonly view = bookView(20);
+  private pending: TradeWire[] = [];
+  private lastTop = [0, 0, 0, 0, 0, 0];
+  private nextBookMs = Number.NEGATIVE_INFINITY;
+  private nextContextMs = Number.NEGATIVE_INFINITY;
+
+  constructor(
+    private readonly context: MarketContext,
+    private readonly l2BookMs: number,
+    private readonly contextMs = 1000,
+  ) {}
+
+  onTrade(trade: TradeWire): void {
+    this.pending.push(trade);
+  }
+
+  endBlock(exchMs: number): void {
+    const { market, outlet } = this.context;
+    if (this.pending.length > 0) {
+      outlet.trades(market, this.pending);
+      this.pending = [];
+    }
+    market.book.view(this.view, 20);
+    if (this.topChanged()) outlet.bbo(market, this.view, exchMs);
+    if (exchMs >= this.nextBookMs) {
+      outlet.book(market, this.view, exchMs);
+      this.nextBookMs = exchMs + this.l2BookMs;
+    }
+    if (exchMs >= this.nextContextMs) {
+      market.updateMark();
+      outlet.context(market);
+      this.nextContextMs = exchMs + this.contextMs;
+    }
+  }
+
+  private topChanged(): boolean {
+    const v = this.view;
+    const hasBid = v.bidCount > 0;
+    const hasAsk = v.askCount > 0;
+    const last = this.lastTop;
+    const bidPx = hasBid ? v.bidPxTicks[0]! : 0;
+    const bidSz = hasBid ? v.bidSzLots[0]! : 0;
+    const bidN = hasBid ? v.bidOrders[0]! : 0;
+    const askPx = hasAsk ? v.askPxTicks[0]! : 0;
+    const askSz = hasAsk ? v.askSzLots[0]! : 0;
+    const askN = hasAsk ? v.askOrders[0]! : 0;
+    const isSame =
+      last[0] === bidPx &&
+      last[1] === bidSz &&
+      last[2] === bidN &&
+      last[3] === askPx &&
+      last[4] === askSz &&
+      last[5] === askN;
+    if (isSame) return false;
+    last[0] = bidPx;
+    last[1] = bidSz;
+    last[2] = bidN;
+    last[3] = askPx;
+    last[4] = askSz;
+    last[5] = askN;
+    return true;
+  }
+}
+
+export type Speed = number | "max";
+
+export interface DriverOptions {
+  readonly markets: readonly SimMarket[];
+  readonly clock: Clock;
+  readonly timers: Timers;
+  readonly speed: Speed;
+  /** True while some socket has more buffered than it should. */
+  readonly isCongested: () => boolean;
+  /** True while somebody subscribes to market data; without an audience, "max" stands still. */
+  readonly hasAudience: () => boolean;
+  /** After each run of steps. */
+  readonly afterSteps: (exchMs: number) => void;
+  readonly onTapesEnded: () => void;
+}
+
+/** Longest run of steps before the event loop gets its turn: an order must not wait for market data. */
+const SLICE_NS = 4e6;
+const CONGESTION_RETRY_MS = 2;
+
+/** Steps all markets in order of their due times; ties go to the market listed first. Thread: main. */
+export class MarketDriver {
+  private readonly startWallMs: number;
+  private readonly startMonoNs: number;
+  private virtualMs: number;
+  private cancelTimer: (() => void) | undefined;
+  private isStopped = false;
+  private tapesRunning: number;
+
+  constructor(private readonly options: DriverOptions) {
+    this.startWallMs = options.clock.wallMs();
+    this.startMonoNs = options.clock.monoNs();
+    this.virtualMs = this.startWallMs;
+    this.tapesRunning = options.markets.filter((m) => m.isTape).length;
+  }
+
+  /** Exchange time, ms since the epoch. */
+  nowMs(): number {
+    const { speed, clock } = this.options;
+    if (speed === "max") return this.virtualMs;
+    return this.startWallMs + ((clock.monoNs() - this.startMonoNs) / 1e6) * speed;
+  }
+
+  start(): void {
+    for (const m of this.options.markets) if (!m.isTape) m.begin(this.nowMs());
+    this.schedule(0);
+  }
+
+  /** A market has its first subscriber, or an audience is back. */
+  wake(coin?: string): void {
+    for (const m of this.options.markets) {
+      if (m.isTape && m.coin === coin && !m.hasEnded && m.nextDueMs === Number.POSITIVE_INFINITY)
+        m.begin(this.nowMs());
+    }
+    this.schedule(0);
+  }
+
+  stop(): void {
+    this.isStopped = true;
+    this.cancelTimer?.();
+  }
+
+  private schedule(delayMs: number): void {
+    if (this.isStopped) return;
+    this.cancelTimer?.();
+    this.cancelTimer = this.options.timers.after(delayMs, () => this.run());
+  }
+
+  private earliest(): SimMarket | undefined {
+    let best: SimMarket | undefined;
+    for (const m of this.options.markets) {
+      if (m.nextDueMs < (best?.nextDueMs ?? Number.POSITIVE_INFINITY)) best = m;
+    }
+    return best;
+  }
+
+  private run(): void {
+    const { speed, clock, isCongested, hasAudience, afterSteps } = this.options;
+    if (this.isStopped) return;
+    if (speed === "max" && !hasAudience()) return;
+    const sliceEndNs = clock.monoNs() + SLICE_NS;
+    let next = this.earliest();
+    while (next !== undefined && (speed === "max" || next.nextDueMs <= this.nowMs())) {
+      if (isCongested()) {
+        this.schedule(CONGESTION_RETRY_MS);
+        return;
+      }
+      if (speed === "max") this.virtualMs = Math.max(this.virtualMs, next.nextDueMs);
+      next.step();
+      afterSteps(this.nowMs());
+      if (next.hasEnded && next.isTape) {
+        this.tapesRunning--;
+        if (this.tapesRunning === 0) this.options.onTapesEnded();
+      }
+      next = this.earliest();
+      if (clock.monoNs() > sliceEndNs) break;
+    }
+    if (next === undefined) return;
+    this.schedule(speed === "max" ? 0 : Math.max(0, (next.nextDueMs - this.nowMs()) / speed));
+  }
+}
