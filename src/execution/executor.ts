@@ -1,0 +1,874 @@
+import { KernelStatus, KernelStatusName } from "../abi/layout.js";
+import {
+  type Approved,
+  type Clock,
+  type CloidSequence,
+  isOurs,
+  type ModifyOrder,
+  type NewOrder,
+  pow10,
+  pxTicks,
+  Side,
+  szLots,
+  type Timers,
+} from "../domain/index.js";
+import { KillReason, killReasonText, type TripReason } from "../rings/index.js";
+import {
+  approveModify,
+  approveOrder,
+  type Finding,
+  isNearKill,
+  type MonitorName,
+  noteApproved,
+  roomLots,
+  Severity,
+  severityName,
+} from "../risk/index.js";
+import type { AckStatus, FillEvent, GatewayEvents, OrderGateway, OrderUpdate } from "../venues/port.js";
+import { Auditor } from "./auditor.js";
+import {
+  DEFAULT_TIMINGS,
+  type ExecutorContext,
+  type ExecutorCounters,
+  type ExecutorHooks,
+  type ExecutorLatency,
+  type ExecutorLog,
+  type ExecutorTimings,
+  type KillSwitch,
+  newCounters,
+  type PositionSnapshot,
+  type RecoverReport,
+  type StopReport,
+  sleep,
+} from "./context.js";
+import { type AssetParams, Desk } from "./desk.js";
+import type { LadderView } from "./ladder-view.js";
+import type { HorizonSummary } from "./markouts.js";
+import { OrderBook, type OwnOrder } from "./order-book.js";
+import { Outbox } from "./outbox.js";
+import { type Plan, type ReconcileInput, reconcile } from "./reconcile.js";
+import { WindowCount } from "./window-count.js";
+
+export interface ExecutorOptions {
+  readonly gateway: OrderGateway;
+  readonly latch: KillSwitch;
+  readonly clock: Clock;
+  readonly timers: Timers;
+  readonly cloids: CloidSequence;
+  /** Index = engine asset. */
+  readonly assets: readonly AssetParams[];
+  readonly log: ExecutorLog;
+  /** Debug events are built only when somebody reads them: one per ladder is too much otherwise. */
+  readonly isDebugLogged?: boolean;
+  readonly hooks?: ExecutorHooks;
+  readonly latency?: ExecutorLatency;
+  readonly timings?: Partial<ExecutorTimings>;
+}
+
+/** Adverse selection of one asset, for metrics and the closing summary. */
+export interface AdverseSelectionSummary {
+  readonly asset: number;
+  readonly coin: string;
+  readonly runningBps: number;
+  readonly runningBidBps: number;
+  readonly runningAskBps: number;
+  readonly captureBpsMean: number;
+  readonly horizons: readonly HorizonSummary[];
+}
+
+type Phase = "starting" | "running" | "resyncing" | "stopping" | "stopped";
+
+const TRIP_OF: Readonly<Record<MonitorName, TripReason>> = {
+  loss: KillReason.RiskLoss,
+  drawdown: KillReason.RiskDrawdown,
+  "position-value": KillReason.RiskPositionValue,
+  "position-size": KillReason.RiskPositionValue,
+  staleness: KillReason.StaleData,
+  "rate-limit": KillReason.RateLimit,
+  rejects: KillReason.Rejects,
+};
+
+/** Gate texts of kernel states, made once. */
+const KERNEL_GATE = new Map<number, string>([...KernelStatusName].map(([s, name]) => [s, `kernel: ${name}`]));
+
+/** How often a stop repeats its cancels before it says in the log that it goes on trying. */
+const STOP_RETRIES = 3;
+const STOP_POLL_MS = 20;
+
+/**
+ * From ladder to orders, for all assets of one account.
+ *
+ * On a ladder: kill latch → gates → limits → reconcile → pre-trade check → one batch each of cancels, changes and
+ * placements. On private events: order book, ledger, markouts, risk. Invariants:
+ *
+ * - Position plus everything that may still fill never exceeds the limit through an order of ours (`risk/`).
+ * - The latch is read immediately before each placement and change; cancels always pass.
+ * - A gate that blocks quoting says so once, by name; none of them needs quoting to open.
+ * - The ladder's record is copied before anything else, so that room made by an answer is used without a new ladder.
+ *
+ * Lifecycle: `gateway.connect(executor)` → `recover()` → `onLadder` / `onTick` … → `stop()`. Thread: main.
+ */
+export class Executor implements GatewayEvents {
+  readonly counters: ExecutorCounters = newCounters();
+  private readonly ctx: ExecutorContext;
+  private readonly hooks: ExecutorHooks;
+  private readonly outbox: Outbox;
+  private readonly auditor: Auditor;
+  private readonly rateLimitWindow: WindowCount;
+  private readonly rejectWindow: WindowCount;
+  private readonly isDebug: boolean;
+  /** One input object, rewritten for each plan. */
+  private readonly input: { -readonly [K in keyof ReconcileInput]: ReconcileInput[K] };
+
+  private phase: Phase = "starting";
+  private startEquityUsd = 0;
+  private peakEquityUsd = 0;
+  private lastTickMonoNs = Number.NaN;
+  private lastAuditMonoNs = 0;
+  private windDownUntilMonoNs = Number.POSITIVE_INFINITY;
+  private windingDown: Promise<StopReport> | undefined;
+  private isKillSeen = false;
+
+  constructor(options: ExecutorOptions) {
+    const timings = { ...DEFAULT_TIMINGS, ...options.timings };
+    const desks = options.assets.map((params, i) => {
+      if (params.instrument.asset !== i) {
+        throw new Error(
+          `asset ${params.instrument.coin} stands at index ${i} but names itself ${params.instrument.asset}`,
+        );
+      }
+      return new Desk(params);
+    });
+    const first = desks[0];
+    if (first === undefined) throw new Error("an executor needs at least one asset");
+    this.ctx = {
+      gateway: options.gateway,
+      latch: options.latch,
+      clock: options.clock,
+      timers: options.timers,
+      cloids: options.cloids,
+      log: options.log,
+      latency: options.latency ?? {},
+      timings,
+      counters: this.counters,
+      book: new OrderBook(desks.length, {
+        settleNs: timings.settleMs * 1e6,
+        unknownGraceNs: timings.unknownGraceMs * 1e6,
+      }),
+      desks,
+      deskOfCoin: new Map(desks.map((d) => [d.instrument.coin, d])),
+      orphans: new Map(),
+    };
+    this.hooks = options.hooks ?? {};
+    this.isDebug = options.isDebugLogged ?? false;
+    this.outbox = new Outbox(this.ctx);
+    this.auditor = new Auditor(this.ctx, this.outbox, {
+      onFills: (fills) => this.takeFills(fills),
+      onTaken: (desk, fill, verdict) => this.onTaken(desk, fill, verdict),
+      onPositionCorrected: (desk) => {
+        desk.isDirty = true;
+        this.hooks.onPosition?.(this.positionOf(desk));
+      },
+    });
+    // Rate limits belong to the address: one window, held against the strictest of the assets.
+    const l = first.limits;
+    this.rateLimitWindow = new WindowCount(l.rateLimitWindowS * 1e9, 4 * l.maxRateLimitErrors);
+    this.rejectWindow = new WindowCount(l.rejectWindowS * 1e9, 4 * l.maxRejects);
+    this.outbox.onRateLimited = () => {
+      const now = this.ctx.clock.monoNs();
+      this.rateLimitWindow.add(now);
+      for (const d of desks) d.pausedUntilMonoNs = now + timings.rateLimitPauseMs * 1e6;
+    };
+    this.outbox.onRejected = (_desk, code) => {
+      // A post-only order that lost a race to the market is an everyday event.
+      if (code !== "BadAloPx") this.rejectWindow.add(this.ctx.clock.monoNs());
+    };
+    this.input = {
+      instrument: first.instrument,
+      bids: first.kept.bids,
+      asks: first.kept.asks,
+      working: first.working,
+      maxBpsDiff: 0,
+      sizeTolerance: 0,
+      fairTicks: 0,
+      bestBidTicks: 0,
+      bestAskTicks: 0,
+      buyRoomLots: 0,
+      sellRoomLots: 0,
+      buyOpenLots: 0,
+      sellOpenLots: 0,
+      minNotionalUsd: 0,
+      maxOrders: 0,
+      maxOps: 0,
+    };
+  }
+
+  // ── life cycle ──────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  /**
+   * Cold start: cancels what an earlier run left, adopts position and account value, then opens for ladders. The gateway
+   * must be connected.
+   * @throws {Error} When leftovers cannot be cancelled or the venue does not answer.
+   */
+  async recover(): Promise<RecoverReport> {
+    const report = await this.auditor.recover();
+    if (report.strandedCoins.length > 0) {
+      this.ctx.log("warn", "Orders of an earlier run rest in other assets", { coins: report.strandedCoins });
+    }
+    this.startEquityUsd = report.accountValueUsd;
+    this.peakEquityUsd = report.accountValueUsd;
+    this.lastAuditMonoNs = this.ctx.clock.monoNs();
+    if (this.phase === "starting") this.phase = "running";
+    return report;
+  }
+
+  /**
+   * Graceful stop: no new orders; cancels everything, at first three times, then until the deadline; asks the venue
+   * whether anything of ours rests; reports. Safe to call more than once and while a kill is being carried out.
+   */
+  stop(): Promise<StopReport> {
+    const until = this.ctx.clock.monoNs() + this.ctx.timings.stopDeadlineMs * 1e6;
+    this.windDownUntilMonoNs = Math.min(this.windDownUntilMonoNs, until);
+    return this.windDown("stopping");
+  }
+
+  /** Cancels all orders of an asset; the cancels are repeated until the venue confirms. */
+  pull(asset: number, reason: string): void {
+    const desk = this.deskAt(asset);
+    let count = 0;
+    for (const o of this.ctx.book.ofAsset(asset)) {
+      if (o.isTerminal || o.wantCancel) continue;
+      o.wantCancel = true;
+      // A cancel of the plan may be under way: then this one only makes sure that it is repeated.
+      if (!o.isCancelInFlight) count++;
+    }
+    if (count > 0) {
+      this.ctx.log("info", "Quotes pulled", { asset: desk.instrument.coin, orders: count, reason });
+      this.outbox.flushCancels(desk);
+    }
+  }
+
+  // ── market side ─────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  /**
+   * Acts on the newest ladder of an asset. The record is read now and not kept.
+   * Allocates: per request sent; nothing when every order keeps its place.
+   */
+  onLadder(asset: number, view: LadderView): void {
+    const desk = this.deskAt(asset);
+    const { kept } = desk;
+    const now = this.ctx.clock.monoNs();
+    kept.copy(view, now);
+    this.onFeedActivity(asset, kept.causeRecvMonoNs);
+    if (kept.midPx > 0) desk.markouts.onMid(view.exchMs, kept.midPx);
+    if (this.isDebug) this.logLadder(desk, view);
+
+    const status = view.status;
+    if (status !== KernelStatus.Ok) {
+      kept.isSet = false;
+      this.setGate(
+        desk,
+        this.blockingGate(desk, now) || (KERNEL_GATE.get(status) ?? `kernel: status ${status}`),
+      );
+      this.pull(asset, desk.gate);
+      return;
+    }
+    if (this.latchTripped()) return;
+    this.updateReduceOnly(desk);
+    desk.isDirty = true;
+    this.tryPlan(desk, now, kept.causeRecvMonoNs);
+  }
+
+  /** The asset's feed is alive at this receive time, whether or not a ladder came of it. */
+  onFeedActivity(asset: number, recvMonoNs: number): void {
+    const desk = this.deskAt(asset);
+    if (!(recvMonoNs <= desk.lastDataMonoNs)) desk.lastDataMonoNs = recvMonoNs;
+  }
+
+  /** To be called every 50 to 100 ms: time-outs, retries, monitors, audits, late plans. */
+  onTick(): void {
+    const { ctx } = this;
+    const now = ctx.clock.monoNs();
+    const isStalled = now - this.lastTickMonoNs > ctx.timings.stallMs * 1e6;
+    this.lastTickMonoNs = now;
+    this.tendOrders(now);
+    if (this.latchTripped() || this.phase === "starting" || this.phase === "stopped") return;
+
+    for (const desk of ctx.desks) {
+      // After a stall of our own the boards have not been read yet: their age says nothing about the feed.
+      if (!isStalled) this.assess(desk, now);
+      const gate = this.blockingGate(desk, now);
+      if (gate !== "") this.setGate(desk, gate);
+      if (desk.severity >= Severity.Pull) this.pull(desk.asset, desk.gate);
+      if (desk.isDirty) this.tryPlan(desk, now, Number.NaN);
+    }
+    if (this.phase === "running" && now - this.lastAuditMonoNs > ctx.timings.auditEveryMs * 1e6) {
+      this.lastAuditMonoNs = now;
+      void this.auditor.audit();
+    }
+  }
+
+  // ── gateway events ──────────────────────────────────────────────────────────────────────────────────────────────────
+
+  onAck(batchId: number, statuses: readonly AckStatus[]): void {
+    const desk = this.outbox.onAck(batchId, statuses);
+    if (desk === undefined) return;
+    this.outbox.flushCancels(desk);
+    if (desk.isDirty) this.tryPlan(desk, this.ctx.clock.monoNs(), Number.NaN);
+  }
+
+  onOrderUpdates(updates: readonly OrderUpdate[]): void {
+    const { ctx } = this;
+    const now = ctx.clock.monoNs();
+    for (const u of updates) {
+      const order = ctx.book.onUpdate(u, now);
+      const desk = ctx.deskOfCoin.get(u.coin);
+      if (desk === undefined) continue;
+      if (order !== undefined) {
+        if (order.state === "resting" && Number.isNaN(this.counters.firstQuoteMs)) {
+          this.counters.firstQuoteMs = now / 1e6;
+        }
+        if (order.wantCancel || order.isTerminal) desk.isDirty = true;
+      } else if (u.status === "open" && isOurs(u.cloid) && !ctx.book.wasForgotten(u.cloid!)) {
+        // An earlier run's request that arrived late, or one of ours that was given up too soon.
+        this.auditor.adoptOrphan(desk, u.cloid!);
+      }
+    }
+    for (const desk of ctx.desks) this.outbox.flushCancels(desk);
+  }
+
+  onFills(fills: readonly FillEvent[]): void {
+    // Before the position is adopted every fill is history: the snapshot contains it.
+    if (this.phase === "starting") return;
+    this.takeFills(fills);
+    if (this.ctx.desks.some((d) => d.ledger.hasGap)) {
+      this.counters.fillGaps++;
+      void this.auditor.repairFills().catch((cause: unknown) => this.logFailure("Fill repair failed", cause));
+    }
+  }
+
+  onConnected(): void {
+    if (this.phase !== "running") return;
+    this.phase = "resyncing";
+    this.auditor.resync().then(
+      () => {
+        if (this.phase === "resyncing") this.phase = "running";
+      },
+      (cause: unknown) => {
+        this.logFailure("Resync failed", cause);
+        // Back to running only through the next attempt: quoting stays closed.
+        this.ctx.timers.after(500, () => {
+          if (this.phase !== "resyncing") return;
+          this.phase = "running";
+          if (this.ctx.gateway.isConnected) this.onConnected();
+        });
+      },
+    );
+  }
+
+  onDisconnected(reason: string): void {
+    this.ctx.log("warn", "Private stream lost", { reason });
+    if (this.phase === "starting" || this.phase === "stopped") return;
+    // Fills are unseen from here on. The gateway may still have a way for cancels.
+    for (const desk of this.ctx.desks) {
+      this.setGate(desk, "disconnected");
+      this.pull(desk.asset, "disconnected");
+    }
+  }
+
+  onNotice(text: string): void {
+    this.hooks.onNotice?.(text);
+  }
+
+  // ── what others look at ─────────────────────────────────────────────────────────────────────────────────────────────
+
+  position(asset: number): PositionSnapshot {
+    return this.positionOf(this.deskAt(asset));
+  }
+
+  /** Why the asset is not quoted; empty when it is. */
+  gate(asset: number): string {
+    return this.deskAt(asset).gate;
+  }
+
+  severity(asset: number): Severity {
+    return this.deskAt(asset).severity;
+  }
+
+  /** Orders that rest or may rest. */
+  get liveOrders(): number {
+    return this.ctx.book.liveCount + this.ctx.orphans.size;
+  }
+
+  /** Worst-case lots of a side that could still fill, as counted in the limits. */
+  openLots(asset: number, side: Side): number {
+    let lots = 0;
+    for (const o of this.ctx.book.ofAsset(asset)) if (o.side === side) lots += o.exposureLots;
+    return lots;
+  }
+
+  maxAbsPosLots(asset: number): number {
+    return this.deskAt(asset).ledger.maxAbsPosLots;
+  }
+
+  /** Running adverse selection (5 s markout) of both sides, bps, positive against us. */
+  adverseSelectionBps(asset: number): number {
+    return this.deskAt(asset).markouts.running.bps;
+  }
+
+  adverseSelection(asset: number): AdverseSelectionSummary {
+    const desk = this.deskAt(asset);
+    const { markouts } = desk;
+    return {
+      asset,
+      coin: desk.instrument.coin,
+      runningBps: markouts.running.bps,
+      runningBidBps: markouts.running.bidBps,
+      runningAskBps: markouts.running.askBps,
+      captureBpsMean: markouts.captureBpsMean,
+      horizons: markouts.summary(),
+    };
+  }
+
+  /** Fall from the session's highest account value in percent of it. */
+  get drawdownPct(): number {
+    if (!(this.peakEquityUsd > 0)) return 0;
+    return (100 * (this.peakEquityUsd - this.equityUsd)) / this.peakEquityUsd;
+  }
+
+  get equityUsd(): number {
+    return this.startEquityUsd + this.sessionPnlUsd;
+  }
+
+  get sessionPnlUsd(): number {
+    let sum = 0;
+    for (const desk of this.ctx.desks) sum += desk.sessionPnlUsd;
+    return sum;
+  }
+
+  dataAgeS(asset: number): number {
+    return (this.ctx.clock.monoNs() - this.deskAt(asset).lastDataMonoNs) / 1e9;
+  }
+
+  // ── planning ────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  private tryPlan(desk: Desk, now: number, causeMonoNs: number): void {
+    const { ctx } = this;
+    const { kept } = desk;
+    const gate = this.blockingGate(desk, now) || this.ladderGate(desk, now);
+    if (gate !== "") {
+      this.setGate(desk, gate);
+      return;
+    }
+    if (!kept.isSet || now - kept.readMonoNs > ctx.timings.ladderMaxAgeMs * 1e6) return;
+    if (desk.batchesInFlight >= desk.maxBatchesInFlight) {
+      if (causeMonoNs > 0) this.counters.heldByInFlight++;
+      return;
+    }
+    if (now - desk.lastPlanMonoNs < desk.minRequoteNs) return;
+
+    desk.isDirty = false;
+    desk.lastPlanMonoNs = now;
+    this.setGate(desk, "");
+    const plan = this.makePlan(desk);
+    if (causeMonoNs > 0) {
+      this.counters.quotes++;
+      ctx.latency.executor?.record(ctx.clock.monoNs() - now);
+    }
+    desk.hasQuoted = true;
+    if (plan.isEmpty) return;
+    if (causeMonoNs > 0) this.counters.requotes++;
+    this.carryOut(desk, plan, causeMonoNs);
+  }
+
+  private makePlan(desk: Desk): Plan {
+    const { input } = this;
+    const { view, kept, instrument } = desk;
+    desk.refresh(this.ctx.book.ofAsset(desk.asset), this.ctx.book.liveCount);
+    input.instrument = instrument;
+    input.bids = kept.bids;
+    input.asks = kept.asks;
+    input.working = desk.working;
+    input.maxBpsDiff = desk.maxBpsDiff;
+    input.sizeTolerance = desk.sizeTolerance;
+    input.fairTicks = kept.fairPx * pow10(instrument.pxDecimals);
+    input.bestBidTicks = view.bestBidTicks;
+    input.bestAskTicks = view.bestAskTicks;
+    input.buyRoomLots = roomLots(view, Side.Buy);
+    input.sellRoomLots = roomLots(view, Side.Sell);
+    input.buyOpenLots = view.openBuyLots;
+    input.sellOpenLots = view.openSellLots;
+    input.minNotionalUsd = desk.limits.minNotionalUsd;
+    input.maxOrders = desk.maxOrders;
+    input.maxOps = desk.maxOps;
+    return reconcile(input, desk.plan);
+  }
+
+  private carryOut(desk: Desk, plan: Plan, causeMonoNs: number): void {
+    const { ctx } = this;
+    const { view } = desk;
+    view.isKilled = ctx.latch.isTripped();
+    const cancels = plan.cancels as OwnOrder[];
+    const targets: OwnOrder[] = [];
+    const modifies: Approved<ModifyOrder>[] = [];
+    for (const m of plan.modifies) {
+      const target = m.order as OwnOrder;
+      const order = this.newOrder(desk, target.side, m.pxTicks, m.szLots);
+      const answer = approveModify({ target: target.cloid, order }, view);
+      if (answer.ok) {
+        targets.push(target);
+        modifies.push(answer.order);
+        noteApproved(order, view);
+      } else {
+        // It stands where it should not, and may not stand where it should.
+        this.refused(desk, answer.reason);
+        cancels.push(target);
+      }
+    }
+    const places: Approved<NewOrder>[] = [];
+    for (const p of plan.places) {
+      const order = this.newOrder(desk, p.side, p.pxTicks, p.szLots);
+      const answer = approveOrder(order, view);
+      if (!answer.ok) {
+        this.refused(desk, answer.reason);
+        continue;
+      }
+      places.push(answer.order);
+      noteApproved(order, view);
+    }
+    if (cancels.length > 0) this.outbox.cancel(desk, cancels);
+    if (!this.outbox.modify(desk, targets, modifies, causeMonoNs)) return;
+    this.outbox.place(desk, places, causeMonoNs);
+  }
+
+  private newOrder(desk: Desk, side: Side, ticks: number, lots: number): NewOrder {
+    return {
+      asset: desk.asset,
+      side,
+      pxTicks: pxTicks(ticks),
+      szLots: szLots(lots),
+      tif: "Alo",
+      reduceOnly: false,
+      cloid: this.ctx.cloids.take(),
+    };
+  }
+
+  private refused(desk: Desk, reason: string): void {
+    this.counters.ordersRefused++;
+    // What stood in the way (an own order on its way out, a limit) may be gone at the next look.
+    desk.isDirty = true;
+    if (this.isDebug)
+      this.ctx.log("debug", "Order refused by the pre-trade check", { asset: desk.instrument.coin, reason });
+  }
+
+  // ── gates ───────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  /** What keeps the asset from quoting, apart from its ladder; empty when nothing does. Allocates: nothing. */
+  private blockingGate(desk: Desk, now: number): string {
+    if (this.isKillSeen || this.ctx.latch.isTripped()) return "killed";
+    if (this.phase === "starting" || this.phase === "stopping" || this.phase === "stopped") return this.phase;
+    if (!this.ctx.gateway.isConnected) return "disconnected";
+    if (this.phase === "resyncing") return "resyncing";
+    if (desk.ledger.hasGap) return "fill gap";
+    if (desk.severity >= Severity.Pull) return "risk limit";
+    if (now < desk.pausedUntilMonoNs) return "rate limited";
+    return "";
+  }
+
+  private ladderGate(desk: Desk, now: number): string {
+    const { kept } = desk;
+    if (!kept.isSet) return "no ladder";
+    if (!(kept.midPx > 0 && kept.fairPx > 0)) return "no mid";
+    if (now - desk.lastDataMonoNs > desk.limits.pullAfterStaleS * 1e9) return "stale data";
+    return "";
+  }
+
+  private setGate(desk: Desk, gate: string): void {
+    if (desk.gate === gate) return;
+    desk.gate = gate;
+    const worst = desk.aggregator.findings.find((f) => f.severity >= Severity.Pull);
+    if (gate === "") this.ctx.log("info", "Quoting", { asset: desk.instrument.coin });
+    else {
+      this.ctx.log("info", "Not quoting", {
+        asset: desk.instrument.coin,
+        gate,
+        ...(gate === "risk limit" && worst ? { monitor: worst.monitor, why: worst.reason } : {}),
+      });
+    }
+  }
+
+  // ── risk ────────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  private updateReduceOnly(desk: Desk): void {
+    const { limits, ledger } = desk;
+    const isOver =
+      Math.abs(ledger.posLots) > limits.maxPosLots || desk.positionValueUsd > limits.maxPositionValueUsd;
+    if (isOver === desk.isReduceOnly) return;
+    desk.isReduceOnly = isOver;
+    const fields = {
+      asset: desk.instrument.coin,
+      posLots: ledger.posLots,
+      maxPosLots: limits.maxPosLots,
+      positionValueUsd: desk.positionValueUsd,
+      maxPositionValueUsd: limits.maxPositionValueUsd,
+    };
+    if (isOver) this.ctx.log("warn", "Reduce-only mode", fields);
+    else this.ctx.log("info", "Reduce-only mode ended", fields);
+  }
+
+  private assess(desk: Desk, now: number): void {
+    const s = desk.riskState;
+    s.sessionPnlUsd = this.sessionPnlUsd;
+    s.equityUsd = this.equityUsd;
+    if (s.equityUsd > this.peakEquityUsd) this.peakEquityUsd = s.equityUsd;
+    if (desk.sessionPnlUsd > desk.peakPnlUsd) desk.peakPnlUsd = desk.sessionPnlUsd;
+    s.peakEquityUsd = this.peakEquityUsd;
+    s.posLots = desk.ledger.posLots;
+    s.positionValueUsd = desk.positionValueUsd;
+    s.dataAgeS = (now - desk.lastDataMonoNs) / 1e9;
+    s.hasQuoted = desk.hasQuoted;
+    s.rateLimitErrors = this.rateLimitWindow.count(now);
+    s.rejects = this.rejectWindow.count(now);
+    this.updateReduceOnly(desk);
+
+    const worst = desk.aggregator.evaluate(s);
+    this.logStaleness(desk);
+    for (let i = 0; i < desk.aggregator.findings.length; i++) {
+      const f = desk.aggregator.findings[i]!;
+      const isNear = isNearKill(f);
+      if (isNear && !desk.isWarned[i]) {
+        this.ctx.log("warn", "Kill switch condition detected", {
+          asset: desk.instrument.coin,
+          monitor: f.monitor,
+          value: f.value,
+          limit: f.limit,
+        });
+      }
+      desk.isWarned[i] = isNear;
+    }
+    if (worst.severity !== desk.severity) {
+      desk.severity = worst.severity;
+      this.ctx.log(worst.severity > Severity.None ? "warn" : "info", "Risk severity changed", {
+        asset: desk.instrument.coin,
+        severity: severityName(worst.severity),
+        monitor: worst.monitor,
+        why: worst.reason,
+      });
+      this.hooks.onSeverity?.(desk.asset, worst);
+    }
+    if (worst.severity === Severity.Kill) this.trip(worst);
+  }
+
+  private trip(finding: Finding): void {
+    this.ctx.latch.trip(TRIP_OF[finding.monitor]);
+    this.latchTripped();
+  }
+
+  private logStaleness(desk: Desk): void {
+    const isStale = desk.riskState.dataAgeS > desk.limits.pullAfterStaleS;
+    if (isStale && !desk.isStaleLogged) {
+      this.ctx.log("warn", "Data staleness exceeded", {
+        asset: desk.instrument.coin,
+        ageS: desk.riskState.dataAgeS,
+        limitS: desk.limits.pullAfterStaleS,
+      });
+    }
+    desk.isStaleLogged = isStale;
+  }
+
+  /** Notices the latch, whoever tripped it, and starts the way out. */
+  private latchTripped(): boolean {
+    if (!this.ctx.latch.isTripped()) return false;
+    if (this.isKillSeen) return true;
+    this.isKillSeen = true;
+    const reason = this.ctx.latch.reason() as KillReason;
+    this.ctx.log("error", "KILL SWITCH TRIGGERED", {
+      reason: killReasonText(reason),
+      code: reason,
+      sessionPnlUsd: this.sessionPnlUsd,
+      drawdownPct: this.drawdownPct,
+      positions: this.ctx.desks.map((d) => ({ asset: d.instrument.coin, posLots: d.ledger.posLots })),
+    });
+    for (const desk of this.ctx.desks) this.setGate(desk, "killed");
+    void this.windDown("killed").then((report) => this.hooks.onKilled?.(report));
+    return true;
+  }
+
+  // ── private events ──────────────────────────────────────────────────────────────────────────────────────────────────
+
+  private takeFills(fills: readonly FillEvent[]): void {
+    for (const desk of this.ctx.desks) {
+      const own = fills.filter((f) => f.coin === desk.instrument.coin);
+      if (own.length === 0) continue;
+      desk.ledger.offer(own, (fill, verdict) => this.onTaken(desk, fill, verdict));
+    }
+  }
+
+  private onTaken(desk: Desk, fill: FillEvent, verdict: "applied" | "old"): void {
+    const { ctx } = this;
+    const now = ctx.clock.monoNs();
+    ctx.book.onFill(fill, now);
+    desk.isDirty = true;
+    if (verdict === "old") return;
+    this.counters.fills++;
+    this.counters.volumeUsd +=
+      (fill.pxTicks * fill.szLots) / pow10(desk.instrument.pxDecimals + desk.instrument.szDecimals);
+    const captureBps = desk.markouts.onFill(fill.exchMs, fill.px, fill.side, fill.szLots);
+    ctx.log("info", "Fill processed", {
+      asset: desk.instrument.coin,
+      side: fill.side === Side.Buy ? "buy" : "sell",
+      px: fill.px,
+      sz: fill.szLots / pow10(desk.instrument.szDecimals),
+      feeUsd: fill.feeUsd,
+      isMaker: fill.isMaker,
+      position: desk.ledger.posLots / pow10(desk.instrument.szDecimals),
+      realizedPnlUsd: desk.ledger.realizedPnlUsd,
+      captureBps: Number.isNaN(captureBps) ? null : captureBps,
+    });
+    this.hooks.onFill?.(desk.asset, fill);
+    this.hooks.onPosition?.(this.positionOf(desk));
+    if (this.phase === "running" && !ctx.latch.isTripped()) this.assess(desk, now);
+  }
+
+  private tendOrders(now: number): void {
+    const { ctx } = this;
+    this.outbox.checkOverdue(now);
+    ctx.book.sweep(now, (o) => this.auditor.query(o));
+    for (const desk of ctx.desks) this.outbox.flushCancels(desk);
+    if (ctx.desks.some((d) => d.ledger.hasGap)) {
+      void this.auditor.repairFills().catch((cause: unknown) => this.logFailure("Fill repair failed", cause));
+    }
+  }
+
+  // ── way out ─────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  private windDown(why: "stopping" | "killed"): Promise<StopReport> {
+    this.windingDown ??= this.runDown(why);
+    return this.windingDown;
+  }
+
+  private async runDown(why: string): Promise<StopReport> {
+    const { ctx } = this;
+    const startNs = ctx.clock.monoNs();
+    this.phase = "stopping";
+    for (const desk of ctx.desks) {
+      this.setGate(desk, ctx.latch.isTripped() ? "killed" : "stopping");
+      this.pull(desk.asset, why);
+    }
+    let attempts = 1;
+    let nextAttemptNs = startNs + ctx.timings.cancelRetryMs * 1e6;
+    let resting = -1;
+    let nextRoundNs = startNs;
+    while (resting !== 0) {
+      const now = ctx.clock.monoNs();
+      if (now >= this.windDownUntilMonoNs) break;
+      this.tendOrders(now);
+      for (const desk of ctx.desks) {
+        for (const o of ctx.book.ofAsset(desk.asset)) if (!o.isTerminal) o.wantCancel = true;
+      }
+      if (now >= nextAttemptNs) {
+        nextAttemptNs = now + ctx.timings.cancelRetryMs * 1e6;
+        attempts++;
+        if (attempts === STOP_RETRIES + 2) {
+          ctx.log("warn", "Cancels still unconfirmed", { live: this.liveOrders, attempts });
+        }
+      }
+      const isQuiet = !this.outbox.hasOpeningInFlight && ctx.book.liveCount === 0 && ctx.orphans.size === 0;
+      if (now >= nextRoundNs) {
+        nextRoundNs = now + (isQuiet ? 100e6 : 500e6);
+        const seen = await this.askResting();
+        // Nothing may be on its way either: an order that lands after the answer would be left behind.
+        if (seen === 0 && !this.outbox.hasOpeningInFlight && ctx.book.liveCount === 0) resting = 0;
+      }
+      if (resting !== 0) await sleep(ctx.timers, STOP_POLL_MS);
+    }
+    await this.settleFills();
+    this.phase = "stopped";
+    for (const desk of ctx.desks) desk.markouts.finish();
+    const report: StopReport = {
+      isClean: resting === 0,
+      isKilled: ctx.latch.isTripped(),
+      killReason: ctx.latch.reason(),
+      restingOrdersAtExit: resting === 0 ? 0 : this.liveOrders,
+      cancelAttempts: attempts,
+      elapsedMs: (ctx.clock.monoNs() - startNs) / 1e6,
+      positions: ctx.desks.map((d) => this.positionOf(d)),
+    };
+    ctx.log(report.isClean ? "info" : "error", "Stopped", {
+      restingOrders: report.restingOrdersAtExit,
+      cancelAttempts: attempts,
+      positions: report.positions,
+      adverseSelection: ctx.desks.map((d) => this.adverseSelection(d.asset)),
+    });
+    return report;
+  }
+
+  /** Number of our orders that the venue lists; -1 when it does not answer. */
+  private async askResting(): Promise<number> {
+    try {
+      const open = await this.auditor.ourOpenOrders();
+      for (const u of open) {
+        const o = this.ctx.book.get(u.cloid!);
+        // Believed gone, yet listed: the answer may be older than the cancel. Ask for it by name.
+        if (o?.isTerminal && !o.isClosedByUpdate) this.auditor.query(o);
+      }
+      return open.length;
+    } catch (cause) {
+      this.logFailure("Open orders unknown", cause);
+      return -1;
+    }
+  }
+
+  /** The last fills, and one comparison with the venue's position, so that the closing figures are right. */
+  private async settleFills(): Promise<void> {
+    try {
+      await this.auditor.repairFills(true);
+      await this.auditor.audit();
+    } catch (cause) {
+      this.logFailure("Closing audit failed", cause);
+    }
+  }
+
+  private logFailure(event: string, cause: unknown): void {
+    this.ctx.log("warn", event, { error: cause instanceof Error ? cause.message : String(cause) });
+  }
+
+  private logLadder(desk: Desk, view: LadderView): void {
+    this.ctx.log("debug", "Calculated ladder", {
+      asset: desk.instrument.coin,
+      seq: view.seq,
+      status: KernelStatusName.get(view.status),
+      midPx: view.midPx,
+      fairPx: view.fairPx,
+      halfSpreadBps: view.halfSpreadBps,
+      skewBps: view.skewBps,
+      bids: view.bidCount,
+      asks: view.askCount,
+      bestBidTicks: view.bidCount > 0 ? view.bidPxTicks(0) : 0,
+      bestAskTicks: view.askCount > 0 ? view.askPxTicks(0) : 0,
+    });
+  }
+
+  private positionOf(desk: Desk): PositionSnapshot {
+    const { ledger } = desk;
+    return {
+      asset: desk.asset,
+      coin: desk.instrument.coin,
+      posLots: ledger.posLots,
+      entryPx: ledger.entryPx,
+      realizedPnlUsd: ledger.realizedPnlUsd,
+      unrealizedPnlUsd: desk.unrealizedPnlUsd,
+      feesUsd: ledger.feesUsd,
+      sessionPnlUsd: desk.sessionPnlUsd,
+      peakPnlUsd: desk.peakPnlUsd,
+      volumeUsd: ledger.volumeUsd,
+      midPx: desk.kept.midPx,
+    };
+  }
+
+  private deskAt(asset: number): Desk {
+    const desk = this.ctx.desks[asset];
+    if (desk === undefined) throw new Error(`asset index ${asset} is not traded by this executor`);
+    return desk;
+  }
+}
