@@ -75,8 +75,8 @@ export interface KernelParams {
 
 /**
  * The manual's defaults where it has them (SOP §4.2), else models.md §18. Three differ from the reference, with reasons:
- * `maxSkewRatio` 0.9 instead of 1.5, so that bid < fair < ask holds by composition (DESIGN §4); `levelWeightCap` 0.25, the
- * low end, because on liquid books kappa is near its upper clamp and a proportional ladder would be one level;
+ * `maxSkewRatio` 0.9 instead of 1.5, so that bid < fair < ask holds by composition (DESIGN §4); `levelWeightCap` 0.22, just
+ * under the reference range, because on liquid books kappa is near its upper clamp and a proportional ladder would be one level;
  * `kappaMaxPerBps` 2 and the other clamps are the reference's, per bp.
  *
  * `maxPosLots` and `sideSzLots` are those of 0.05 and 0.01 BTC at five size decimals: always set them.
@@ -101,7 +101,7 @@ export const DEFAULT_KERNEL_PARAMS: KernelParams = {
   makerFeeBps: 1.5,
   as0Bps: 3,
   asDecayBps: 8,
-  levelWeightCap: 0.25,
+  levelWeightCap: 0.22,
   bucketTargetS: 2,
   windowS: 300,
   halfLifeFast: 5,
