@@ -42,9 +42,9 @@ function court(mode: WaitMode, rounds: number) {
 
 describe("doorbell across threads", () => {
   it.each([
-    ["spin", 20_000],
-    ["hybrid", 20_000],
-    ["sleep", 8_000],
+    ["spin", 5_000],
+    ["hybrid", 10_000],
+    ["sleep", 5_000],
   ] as const)("loses no wake-up between two workers in %s mode", async (mode, rounds) => {
     const { server, receiver } = court(mode, rounds);
     const results = await Promise.all([

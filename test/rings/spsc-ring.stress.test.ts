@@ -31,8 +31,18 @@ async function run(options: {
   mode?: WaitMode;
   stallEvery?: number;
   stallMs?: number;
+  broken?: boolean;
 }): Promise<{ consumed: Consumed; produced: { end: number; refused: number }; sab: SharedArrayBuffer }> {
-  const { count, capacityBytes, startIndex, policy, mode = "hybrid", stallEvery = 0, stallMs = 0 } = options;
+  const {
+    count,
+    capacityBytes,
+    startIndex,
+    policy,
+    mode = "hybrid",
+    stallEvery = 0,
+    stallMs = 0,
+    broken = false,
+  } = options;
   const ring = createRing(capacityBytes, { startIndex });
   const bell = createDoorbell();
   const control = new SharedArrayBuffer(4);
@@ -43,6 +53,7 @@ async function run(options: {
     bell,
     count,
     policy,
+    broken,
   });
   const produced = await Promise.race([producer.result, consumer.result.then(() => producer.result)]);
   Atomics.store(end, 0, produced.end);
@@ -100,5 +111,17 @@ describe("ring across threads", () => {
     expect(ringDrops(sab)).toBe(produced.refused);
     expect(consumed.maxFill).toBeLessThanOrEqual(4096);
     expect(ringFill(sab)).toBe(0);
+  });
+
+  it("the same checks catch a producer that publishes before it has written", async () => {
+    const { consumed } = await run({
+      count: 20_000,
+      capacityBytes: 65_536,
+      startIndex: 0,
+      policy: "wait",
+      broken: true,
+    });
+    expect(consumed.wrong).toBeGreaterThan(0);
+    expect(consumed.partialFrames).toBeGreaterThan(0);
   });
 });

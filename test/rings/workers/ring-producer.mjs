@@ -3,7 +3,8 @@ import { Doorbell, RingProducer } from "../../../dist/src/rings/index.js";
 import { bodyBytesOf, frameLengthOf, isRolledBack, kindOf, mix, pause } from "./records.mjs";
 
 // Writes `count` records in frames. On a full ring it waits (`policy: "wait"`) or gives the frame up (`"drop"`).
-const { ring, bell, count, policy } = workerData;
+// `broken` publishes each record before it is filled in.
+const { ring, bell, count, policy, broken } = workerData;
 const producer = new RingProducer(ring, { assertsOwner: true });
 const doorbell = new Doorbell(bell);
 
@@ -13,11 +14,15 @@ function write(sequence, frame, index, poison) {
   if (at < 0) return false;
   const words = producer.i32;
   const start = at >> 2;
+  if (broken) {
+    producer.commit();
+    producer.publish();
+  }
   words[start] = poison ? ~sequence : sequence;
   words[start + 1] = frame;
   words[start + 2] = index;
   for (let i = 3; i < bodyBytes >> 2; i++) words[start + i] = mix(sequence, i) ^ (poison ? -1 : 0);
-  producer.commit();
+  if (!broken) producer.commit();
   return true;
 }
 
