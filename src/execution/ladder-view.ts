@@ -110,6 +110,20 @@ export class LadderView {
     return this.f64(abi.LADDER_POS_LOTS);
   }
 
+  /** Before the cap on the skew. */
+  get rawSkewBps(): number {
+    return this.f64(abi.LADDER_RAW_SKEW_BPS);
+  }
+  get horizonS(): number {
+    return this.f64(abi.LADDER_HORIZON_S);
+  }
+  get arrivalPerS(): number {
+    return this.f64(abi.LADDER_ARRIVAL_PER_S);
+  }
+  get spreadMult(): number {
+    return this.f64(abi.LADDER_SPREAD_MULT);
+  }
+
   bidPxTicks(level: number): number {
     return this.f64(abi.LADDER_BIDS + level * abi.QUOTE_SIZE + abi.QUOTE_PX_TICKS);
   }
