@@ -160,7 +160,7 @@ export class ActionEncoder {
   get msgpackLength(): number {
     return this.hash.at;
   }
-  /** The action alone as JSON, a view. */
+  /** The action alone as JSON, a view; to be read before `seal`. */
   get actionJson(): Uint8Array {
     return this.text.buffer.subarray(ENVELOPE_BYTES + ACTION.length, this.text.at);
   }
