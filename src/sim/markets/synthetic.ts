@@ -61,6 +61,9 @@ export interface SyntheticParams {
   readonly impactTauS: number;
   /** How far a quote must be on the wrong side of the efficient price before an informed taker takes it, bps. */
   readonly informedEdgeBps: number;
+  /** Probability that an informed taker looks at a block, and the most it takes, USD. */
+  readonly informedAttention: number;
+  readonly informedUsd: number;
 }
 
 /** Calibrated to Hyperliquid's BTC in September 2025: 110,000 USD, tick 1, spread mostly one tick. */
@@ -76,21 +79,23 @@ export const BTC_LIKE: SyntheticParams = {
   sigmaOfSigma: 0.35,
   jumpsPerHour: 12,
   jumpBps: 6,
-  takersPerS: 8,
-  branchSelf: 0.55,
+  takersPerS: 10,
+  branchSelf: 0.4,
   branchCross: 0.1,
   hawkesDecayPerS: 4,
   takerUsd: 4_000,
-  takerLogSd: 1.5,
+  takerLogSd: 1.3,
   levels: 20,
   makers: 3,
   makerUsd: 9_000,
   depthGrowth: 1.06,
-  makerAttention: 0.75,
+  makerAttention: 0.9,
   makerWhim: 0.04,
   impactBps: 0.35,
   impactTauS: 2.5,
-  informedEdgeBps: 0.12,
+  informedEdgeBps: 0.4,
+  informedAttention: 0.3,
+  informedUsd: 20_000,
 };
 
 /** The opening replay of 30 trades must exist before the first subscriber does. */
@@ -206,11 +211,13 @@ export class SyntheticMarket implements SimMarket {
     this.blocks++;
     const dtS = this.params.blockMs / 1000;
     this.movePrice(dtS);
-    this.informedTake();
     this.uninformedFlow(dtS);
     for (const maker of this.makers) {
       if (this.makerRng.uniform() < this.params.makerAttention || this.blocks === 1) this.refresh(maker);
     }
+    // After the makers: cancels and post-only orders of a block come before takers (reference 8.2), so that news costs
+    // only those who did not look.
+    if (this.flowRng.uniform() < this.params.informedAttention) this.informedTake();
   }
 
   private movePrice(dtS: number): void {
@@ -230,7 +237,7 @@ export class SyntheticMarket implements SimMarket {
     const edge = this.params.informedEdgeBps * 1e-4;
     const fair = this.efficientTicks;
     const { book } = this;
-    const size = this.usdToLots(this.params.makerUsd * 12);
+    const size = this.usdToLots(this.params.informedUsd);
     if (book.bestAskTicks > 0 && book.bestAskTicks < fair * (1 - edge)) {
       this.send(this.informed!, Side.Buy, this.onStep(fair * (1 - edge), Side.Buy), size);
     } else if (book.bestBidTicks > fair * (1 + edge)) {
