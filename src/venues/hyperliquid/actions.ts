@@ -116,12 +116,23 @@ const PIECE = {
   leverage: piece([str("leverage")], ',"leverage":'),
 } as const;
 
+const concat = (...pieces: Piece[]): Piece => ({
+  msgpack: Uint8Array.from(pieces.flatMap((p) => [...p.msgpack])),
+  json: Uint8Array.from(pieces.flatMap((p) => [...p.json])),
+});
+const bool = (value: boolean): Piece => (value ? PIECE.yes : PIECE.no);
 const tifPiece = (tif: Tif): Piece =>
   piece([str("t"), 0x81, str("limit"), 0x81, str("tif"), str(tif)], `,"t":{"limit":{"tif":"${tif}"}}`);
-const TIF: Readonly<Record<Tif, Piece>> = {
-  Alo: tifPiece("Alo"),
-  Ioc: tifPiece("Ioc"),
-  Gtc: tifPiece("Gtc"),
+
+/** What stands between an order's size and its client id, for each kind of order. */
+const afterSize = (tif: Tif): Record<"yes" | "no", Piece> => ({
+  yes: concat(PIECE.r, PIECE.yes, tifPiece(tif), PIECE.c),
+  no: concat(PIECE.r, PIECE.no, tifPiece(tif), PIECE.c),
+});
+const AFTER_SIZE: Readonly<Record<Tif, Readonly<Record<"yes" | "no", Piece>>>> = {
+  Alo: afterSize("Alo"),
+  Ioc: afterSize("Ioc"),
+  Gtc: afterSize("Gtc"),
 };
 
 const COMMA = 0x2c;
@@ -151,8 +162,29 @@ export class ActionEncoder {
   private readonly scratch = new Uint8Array(SCRATCH_BYTES);
   private payloadEnd = 0;
 
+  /** What stands before an order's price, for each market and side. */
+  private readonly beforePrice: readonly { readonly buy: Piece; readonly sell: Piece }[];
+
   /** @param instruments by engine index (`NewOrder.asset`). */
-  constructor(private readonly instruments: readonly Instrument[]) {}
+  constructor(private readonly instruments: readonly Instrument[]) {
+    const head = (venueAssetId: number, isBuy: boolean): Piece => {
+      this.reset();
+      const from = this.text.at;
+      this.emit(PIECE.a);
+      this.integer(venueAssetId);
+      this.emit(PIECE.b);
+      this.emit(bool(isBuy));
+      this.emit(PIECE.p);
+      return {
+        msgpack: this.hash.buffer.slice(0, this.hash.at),
+        json: this.text.buffer.slice(from, this.text.at),
+      };
+    };
+    this.beforePrice = instruments.map(({ venueAssetId }) => ({
+      buy: head(venueAssetId, true),
+      sell: head(venueAssetId, false),
+    }));
+  }
 
   get msgpack(): Uint8Array {
     return this.hash.buffer;
@@ -240,7 +272,7 @@ export class ActionEncoder {
     this.emit(PIECE.leverageAsset);
     this.integer(this.instrument(asset).venueAssetId);
     this.emit(PIECE.leverageIsCross);
-    this.emit(isCross ? PIECE.yes : PIECE.no);
+    this.emit(bool(isCross));
     this.emit(PIECE.leverage);
     this.integer(leverage);
     this.emit(PIECE.objectEnd);
@@ -331,18 +363,13 @@ export class ActionEncoder {
     const inst = this.instrument(order.asset);
     if (!(order.pxTicks > 0)) throw new RangeError(`order price ${order.pxTicks} ticks is not positive`);
     if (!(order.szLots > 0)) throw new RangeError(`order size ${order.szLots} lots is not positive`);
-    this.emit(PIECE.a);
-    this.integer(inst.venueAssetId);
-    this.emit(PIECE.b);
-    this.emit(order.side === Side.Buy ? PIECE.yes : PIECE.no);
-    this.emit(PIECE.p);
+    const head = this.beforePrice[order.asset]!;
+    this.emit(order.side === Side.Buy ? head.buy : head.sell);
     this.decimal(order.pxTicks, inst.pxDecimals);
     this.emit(PIECE.s);
     this.decimal(order.szLots, inst.szDecimals);
-    this.emit(PIECE.r);
-    this.emit(order.reduceOnly ? PIECE.yes : PIECE.no);
-    this.emit(TIF[order.tif]);
-    this.emit(PIECE.c);
+    const tail = AFTER_SIZE[order.tif];
+    this.emit(order.reduceOnly ? tail.yes : tail.no);
     this.cloid(order.cloid);
     this.emit(PIECE.quoteEnd);
   }
