@@ -110,7 +110,7 @@ export class HyperliquidFeed {
     const socket = this.socket;
     if (socket === undefined || socket.readyState === WebSocket.CLOSED) return;
     const closed = new Promise<void>((resolve) => socket.once("close", () => resolve()));
-    const cancelCut = this.deps.timers.after(CLOSE_GRACE_MS, () => socket.terminate());
+    const cancelCut = this.deps.timers.after(CLOSE_GRACE_MS, () => socket.terminate()); // tidy-ok: a socket
     socket.close(1000);
     await closed;
     cancelCut();
@@ -226,7 +226,7 @@ export class HyperliquidFeed {
       this.deps.counters.add(FeedCounter.pongTimeouts, 1);
       this.lastError = `no pong within ${this.options.pongDeadlineMs} ms`;
       // No closing handshake: the peer does not answer.
-      this.socket?.terminate();
+      this.socket?.terminate(); // tidy-ok: a socket
     });
   }
 
