@@ -64,7 +64,7 @@ export function explainLadder(view: LadderTerms, instrument: Instrument): string
   const micro = ((view.fairPx - view.midPx) / view.midPx) * 1e4;
   const lines = [
     `${instrument.coin}: market ${px(view.bestBidPx)} / ${px(view.bestAskPx)}, mid ${px(view.midPx)}, fair ${px(view.fairPx)} (${micro >= 0 ? "+" : ""}${bps(micro)} from mid)`,
-    `half-spread ${bps(view.halfSpreadBps)}: liquidity ${bps(view.staticHalfSpreadBps)} + inventory risk ${bps(view.inventoryHalfSpreadBps)} + adverse selection ${bps(view.asBps)} + fee ${bps(view.feeBps)} = ${bps(sum)}; floor ${bps(view.floorBps)}; defence × ${view.spreadMult.toFixed(2)}`,
+    `half-spread ${bps(view.halfSpreadBps)}: liquidity ${bps(view.staticHalfSpreadBps)} + inventory risk ${bps(view.inventoryHalfSpreadBps)} + adverse selection ${bps(view.asBps)} + fee ${bps(view.feeBps)} = ${bps(sum)}; at least floor ${bps(view.floorBps)} + inventory risk; × ${view.spreadMult.toFixed(2)} defence`,
     `skew ${bps(view.skewBps)} (${bps(view.rawSkewBps)} before its cap) for a position of ${lotsToSz(instrument, view.posLots)} ${instrument.coin}: ${view.skewBps > 0 ? "both sides lowered" : view.skewBps < 0 ? "both sides raised" : "none"}`,
     `from sigma ${view.sigmaBps.toFixed(3)} bps/√s (${VolRegimeName.get(view.regime) ?? "?"}), kappa ${view.kappaPerBps.toFixed(4)}/bp, gamma ${view.gammaPerBps.toFixed(3)}/bp, horizon ${view.horizonS.toFixed(0)} s, arrivals ${view.arrivalPerS.toFixed(3)}/s a side`,
   ];
