@@ -1,7 +1,7 @@
 import { Wallet } from "ethers";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { OpenMarket, SimListenError, type SimServer, startSimServer } from "../../src/sim/index.js";
-import { order, SimClient, wire } from "./client.js";
+import { type Loose, order, SimClient, wire } from "./client.js";
 import { realClock, realTimers } from "./real-time.js";
 
 const alice = new Wallet(`0x${"11".repeat(32)}`);
@@ -148,7 +148,7 @@ describe("orders over WebSocket post and HTTP", () => {
     expect(event.fills).toEqual(makerFill.fills);
     const updates = b.frames.filter((f) => f.channel === "orderUpdates").flatMap((f) => f.data);
     expect(updates.find((u) => u.order.cloid === cloid(11) && u.status === "filled")).toBeDefined();
-    const partial = (await a.frame("orderUpdates", (d) => d.some((u: any) => u.order.sz === "0.005")))
+    const partial = (await a.frame("orderUpdates", (d) => d.some((u: Loose) => u.order.sz === "0.005")))
       .data[0];
     expect(partial).toEqual({
       order: {
@@ -222,7 +222,7 @@ describe("orders over WebSocket post and HTTP", () => {
     expect(answer.response.data.statuses).toEqual([
       { error: "Post only order would have immediately matched, bbo was 100500@100510. asset=0" },
     ]);
-    await a.frame("orderUpdates", (d) => d.some((u: any) => u.status === "badAloPxRejected"));
+    await a.frame("orderUpdates", (d) => d.some((u: Loose) => u.status === "badAloPxRejected"));
     await b.act({ type: "cancelByCloid", cancels: [20, 21].map((n) => ({ asset: 0, cloid: cloid(n) })) });
   });
 
