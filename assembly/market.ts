@@ -57,6 +57,7 @@ import {
   slowOf,
   Touch,
   touchOf,
+  within,
 } from "./memory";
 import { topImbalance } from "./microprice";
 import { regimeUpdate } from "./regime";
@@ -69,6 +70,11 @@ const MAX_LEAP_NS: i64 = 86400000000000;
 const MIN_RETURN_S: f64 = 0.05;
 /** So many unchanged mids are merged into the next return, since a zero kills two bipower terms; then one counts. */
 const MAX_ZERO_RUN: f64 = 3;
+/** No market has such prices or sizes, and their squares, sums and ratios stay finite. */
+const PX_MIN: f64 = 1e-12;
+const PX_MAX: f64 = 1e12;
+const SZ_MIN: f64 = 1e-15;
+const SZ_MAX: f64 = 1e15;
 const MIN_START_BUCKETS: f64 = 10;
 const MIN_RETURNS: f64 = 10;
 /** Half-life of the level that the volatility regime is measured against. */
@@ -115,6 +121,13 @@ function timeTake(core: Core, ts: i64, recvMonoNs: f64): void {
   core.lastRecvMonoNs = recvMonoNs;
 }
 
+function isPx(px: f64): bool {
+  return within(px, PX_MIN, PX_MAX);
+}
+function isSz(sz: f64): bool {
+  return within(sz, SZ_MIN, SZ_MAX);
+}
+
 // ---- book and touch ----
 
 /** Strictly falling (`sign` -1) or rising prices, all finite and positive. */
@@ -125,7 +138,7 @@ function levelsCheck(levels: usize, count: i32, sign: f64): i32 {
     const px = Level.px(level);
     const sz = Level.sz(level);
     if (!isFinite(px) || !isFinite(sz)) return KernelStatus.RejectedNotFinite;
-    if (!(px > 0) || !(sz > 0) || !((px - prev) * sign > 0)) return KernelStatus.RejectedRange;
+    if (!isPx(px) || !isSz(sz) || !((px - prev) * sign > 0)) return KernelStatus.RejectedRange;
     prev = px;
   }
   return KernelStatus.Ok;
@@ -185,7 +198,9 @@ function onBbo(slot: usize): i32 {
   const askSz = Bbo.askSz(INBOX);
   if (!isFinite(bidPx) || !isFinite(askPx) || !isFinite(bidSz) || !isFinite(askSz))
     return KernelStatus.RejectedNotFinite;
-  if (bidPx < 0 || askPx < 0 || bidSz < 0 || askSz < 0) return KernelStatus.RejectedRange;
+  // A missing side is px 0, sz 0.
+  if ((bidPx != 0 && !isPx(bidPx)) || (askPx != 0 && !isPx(askPx))) return KernelStatus.RejectedRange;
+  if (!within(bidSz, 0, SZ_MAX) || !within(askSz, 0, SZ_MAX)) return KernelStatus.RejectedRange;
   if (bidPx > 0 && askPx > 0 && bidPx >= askPx) return KernelStatus.RejectedCrossed;
 
   marketAdvance(slot, core, ts, Bbo.recvMonoNs(INBOX));
@@ -233,7 +248,7 @@ function onTrade(slot: usize): i32 {
   const sz = Trade.sz(INBOX);
   const side = <i32>Trade.side(INBOX);
   if (!isFinite(px) || !isFinite(sz)) return KernelStatus.RejectedNotFinite;
-  if (px <= 0 || sz <= 0 || (side != 1 && side != -1)) return KernelStatus.RejectedRange;
+  if (!isPx(px) || !isSz(sz) || (side != 1 && side != -1)) return KernelStatus.RejectedRange;
   if ((<i32>Trade.flags(INBOX) & TradeFlag.Backlog) != 0) return KernelStatus.Ok;
 
   marketAdvance(slot, core, ts, Trade.recvMonoNs(INBOX));
@@ -373,7 +388,7 @@ function known(v: f64, last: f64): f64 {
 /** Own fills only count here; the position comes from Position, so that no fill is counted twice. */
 function onOwnFill(slot: usize): i32 {
   if (!isFinite(OwnFill.px(INBOX)) || !isFinite(OwnFill.sz(INBOX))) return KernelStatus.RejectedNotFinite;
-  if (OwnFill.px(INBOX) <= 0 || OwnFill.sz(INBOX) <= 0) return KernelStatus.RejectedRange;
+  if (!isPx(OwnFill.px(INBOX)) || !isSz(OwnFill.sz(INBOX))) return KernelStatus.RejectedRange;
   coreOf(slot).ownFillCount += 1;
   return KernelStatus.Ok;
 }
@@ -381,6 +396,7 @@ function onOwnFill(slot: usize): i32 {
 function onPosition(slot: usize): i32 {
   const lots = Position.posLots(INBOX);
   if (!isFinite(lots)) return KernelStatus.RejectedNotFinite;
+  if (!within(lots, -1e15, 1e15)) return KernelStatus.RejectedRange;
   coreOf(slot).posLots = lots;
   return KernelStatus.Ok;
 }

@@ -139,7 +139,7 @@ function priceTerms(out: usize, slot: usize): i32 {
   const touch = touchOf(slot);
   const core = coreOf(slot);
   const sigma = sigmaEffectiveBps(slot);
-  const kappa = reachOf(slot).kappaPerBps;
+  const kappa = kappaOf(slot);
   const arrival = reachArrival(reachOf(slot));
   const gamma = KernelConfig.gammaPerBps(slot) * KernelConfig.gammaMult(slot);
   const mult = KernelConfig.spreadMult(slot);
@@ -193,6 +193,15 @@ function priceTerms(out: usize, slot: usize): i32 {
   Ladder.setFairPx(out, fairOf(slot, tickBps));
   const reach = half + abs(Ladder.skewBps(out));
   return half > 0 && isFinite(reach) && reach < 1e4 ? KernelStatus.Ok : KernelStatus.NotQuotable;
+}
+
+/** The smoothed kappa within the bounds of the config in force, which may be newer than the estimate. */
+function kappaOf(slot: usize): f64 {
+  return clamp(
+    reachOf(slot).kappaPerBps,
+    KernelConfig.kappaMinPerBps(slot),
+    KernelConfig.kappaMaxPerBps(slot),
+  );
 }
 
 /** Microprice; the adjustment is worth at most half the market's spread and a tick. */
@@ -354,7 +363,7 @@ function modelEstimates(out: usize, slot: usize): void {
   Estimates.setSigmaBaseBps(out, returns.baseSigmaBps);
   Estimates.setJumpRatio(out, jumpRatioFast(slot));
   Estimates.setReturnCount(out, returns.count);
-  Estimates.setKappaPerBps(out, reach.kappaPerBps);
+  Estimates.setKappaPerBps(out, kappaOf(slot));
   Estimates.setArrivalPerS(out, reachArrival(reach));
   Estimates.setOrderCount(out, reach.orderCount);
   Estimates.setVolumePerS(out, reachVolumeRate(reach));
