@@ -8,7 +8,8 @@ import { reportError } from "./report-error.js";
 import { runCommand } from "./run.js";
 import { simCommand } from "./sim.js";
 
-const version = (JSON.parse(readFileSync(`${packageRoot()}/package.json`, "utf8")) as { version: string }).version;
+const version = (JSON.parse(readFileSync(`${packageRoot()}/package.json`, "utf8")) as { version: string })
+  .version;
 
 const program = new Command("market-maker")
   .description("Automated market maker for Hyperliquid perpetuals")
@@ -21,5 +22,8 @@ for (const command of configCommands()) program.addCommand(command);
 
 program.parseAsync().catch((error: unknown) => {
   const isDebug = process.argv.some((a, i, all) => /^(debug|trace)$/.test(a) && all[i - 1] === "--log-level");
-  process.exitCode = reportError(error, isDebug || process.argv.some((a) => /^--log-level=(debug|trace)$/.test(a)));
+  process.exitCode = reportError(
+    error,
+    isDebug || process.argv.some((a) => /^--log-level=(debug|trace)$/.test(a)),
+  );
 });

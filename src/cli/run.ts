@@ -1,6 +1,6 @@
 import { Command, Option } from "commander";
-import { loadConfig, LOG_FORMATS, LOG_LEVELS, NETWORKS, WAIT_MODES } from "../config/index.js";
-import { type RunOptions, runEngine } from "../engine/run.js";
+import { LOG_FORMATS, LOG_LEVELS, loadConfig, NETWORKS, WAIT_MODES } from "../config/index.js";
+import { type RunHost, type RunOptions, runEngine } from "../engine/run.js";
 import { integer, number, speed } from "./arguments.js";
 
 interface RunFlags {
@@ -61,8 +61,38 @@ export function runCommand(): Command {
     .option("--relay-port <port>", "republish the feed and accept pushed frames, 0: off", integer(0, 65535))
     .option("--summary <file>", "write a JSON summary of the run")
     .action(async (flags: RunFlags) => {
-      process.exitCode = await runEngine(toOptions(flags));
+      process.exit(await runEngine(toOptions(flags), host()));
     });
+}
+
+/** A second Ctrl+C within this is the same key press, forwarded once more by npm. */
+const SAME_SIGNAL_MS = 500;
+
+/** The process's terminal and signals: the first SIGINT or SIGTERM asks for a graceful stop, a later one forces the end. */
+function host(): RunHost {
+  return {
+    terminal: process.stdout,
+    env: process.env,
+    memory: () => {
+      const m = process.memoryUsage();
+      return { rssMiB: m.rss / 2 ** 20, heapMiB: m.heapUsed / 2 ** 20 };
+    },
+    onStopRequest(stop) {
+      let firstMs: number | undefined;
+      const onSignal = (signal: string): void => {
+        const now = performance.now();
+        if (firstMs === undefined) {
+          firstMs = now;
+          stop(signal);
+        } else if (now - firstMs > SAME_SIGNAL_MS) {
+          process.stderr.write("forced: orders may still rest, check with the venue\n");
+          process.exit(130);
+        }
+      };
+      process.on("SIGINT", onSignal);
+      process.on("SIGTERM", onSignal);
+    },
+  };
 }
 
 function toOptions(flags: RunFlags): RunOptions {

@@ -7,7 +7,8 @@ export function packageRoot(): string {
   let dir = dirname(fileURLToPath(import.meta.url));
   while (!existsSync(join(dir, "package.json"))) {
     const parent = dirname(dir);
-    if (parent === dir) throw new Error("package.json not found above the program: the installation is damaged");
+    if (parent === dir)
+      throw new Error("package.json not found above the program: the installation is damaged");
     dir = parent;
   }
   return dir;

@@ -411,6 +411,20 @@ export class Executor implements GatewayEvents {
     return this.deskAt(asset).ledger.maxAbsPosLots;
   }
 
+  /** Newest market frame to bytes at the socket, ms; 0 before the first. */
+  get lastQuoteCycleMs(): number {
+    return this.outbox.lastQuoteCycleNs / 1e6;
+  }
+
+  isReduceOnly(asset: number): boolean {
+    return this.deskAt(asset).isReduceOnly;
+  }
+
+  /** Fills of this session that entered the asset's position. */
+  fillsOf(asset: number): number {
+    return this.deskAt(asset).ledger.fillCount;
+  }
+
   /** Running adverse selection (5 s markout) of both sides, bps, positive against us. */
   adverseSelectionBps(asset: number): number {
     return this.deskAt(asset).markouts.running.bps;

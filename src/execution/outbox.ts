@@ -16,6 +16,7 @@ const MISSING_STATUS: AckStatus = { kind: "unknown", text: "no status for this e
  * Thread: main.
  */
 export class Outbox {
+  lastQuoteCycleNs = 0;
   private readonly batches = new Map<number, Batch>();
   /** Answers that an in-process gateway gave before the sender had returned. */
   private readonly early = new Map<number, readonly AckStatus[]>();
@@ -259,6 +260,9 @@ export class Outbox {
     const { latency, gateway } = this.ctx;
     const t = gateway.lastSend;
     latency.sign?.record(t.signEndMonoNs - t.signStartMonoNs);
-    if (causeMonoNs > 0) latency.tickToWire?.record(t.wireMonoNs - causeMonoNs);
+    if (causeMonoNs > 0) {
+      this.lastQuoteCycleNs = t.wireMonoNs - causeMonoNs;
+      latency.tickToWire?.record(this.lastQuoteCycleNs);
+    }
   }
 }

@@ -22,14 +22,27 @@ export interface LogOptions {
 }
 
 /** Keys whose values never reach a log, at any depth we use. */
-const SECRET_KEYS = ["privateKey", "private_key", "*.privateKey", "*.private_key", "password", "*.password", "secret", "*.secret"];
+const SECRET_KEYS = [
+  "privateKey",
+  "private_key",
+  "*.privateKey",
+  "*.private_key",
+  "password",
+  "*.password",
+  "secret",
+  "*.secret",
+];
 
 /**
  * One logger for the process. JSON lines carry `timestamp`, `level`, `target`, `message` as SOP §7.2's jq examples expect.
  *
  * @throws {Error} When the log file cannot be created.
  */
-export function createLogger(options: LogOptions): { logger: Logger; log: LogFn; close: () => Promise<void> } {
+export function createLogger(options: LogOptions): {
+  logger: Logger;
+  log: LogFn;
+  close: () => Promise<void>;
+} {
   const terminal = new Writable({
     write(chunk: Buffer, _encoding, done) {
       options.write(chunk.toString());
@@ -58,7 +71,8 @@ export function createLogger(options: LogOptions): { logger: Logger; log: LogFn;
   );
   return {
     logger,
-    log: (level, event, fields) => (fields === undefined ? logger[level](event) : logger[level](fields, event)),
+    log: (level, event, fields) =>
+      fields === undefined ? logger[level](event) : logger[level](fields, event),
     close: () => new Promise((resolve) => (file === undefined ? resolve() : (file as Writable).end(resolve))),
   };
 }

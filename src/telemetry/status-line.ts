@@ -5,7 +5,11 @@ export class StatusLine {
   private current = "";
 
   constructor(
-    private readonly out: { write(text: string): unknown; readonly isTTY?: boolean; readonly columns?: number },
+    private readonly out: {
+      write(text: string): unknown;
+      readonly isTTY?: boolean;
+      readonly columns?: number;
+    },
   ) {}
 
   get isLive(): boolean {

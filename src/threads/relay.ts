@@ -178,13 +178,14 @@ export class Relay {
       open: () => counters.add(FeedCounter.relayClients, 1),
       message: (ws, message) => this.request(ws, Buffer.from(message).toString("utf8")),
       dropped: (ws) => {
-        // Closing inside the callback would free the socket under the publisher: next turn of the loop.
+        // Closing it inside the callback, or in a microtask, frees the socket under the publisher and crashes the process:
+        // that must wait for the next turn of the loop.
         const state = ws.getUserData();
         if (state.isCut) return;
         state.isCut = true;
         counters.add(FeedCounter.relaySlowDropped, 1);
         log("warn", "relay.slow-client", { unsentBytes: ws.getBufferedAmount() });
-        queueMicrotask(() => this.cut(ws));
+        setImmediate(() => this.cut(ws));
       },
       close: () => counters.add(FeedCounter.relayClients, -1),
     });

@@ -28,3 +28,9 @@ export const systemTimers: Timers = {
     return () => clearInterval(timer);
   },
 };
+
+/** The main thread's clock, with the origin that its other threads are told; `sinceProcessStartMs` is the age of the process at it. */
+export function startClock(): { clock: Clock; baseNs: bigint; sinceProcessStartMs: number } {
+  const baseNs = process.hrtime.bigint();
+  return { clock: systemClock(baseNs), baseNs, sinceProcessStartMs: process.uptime() * 1000 };
+}

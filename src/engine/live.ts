@@ -1,0 +1,349 @@
+import { type Clock, CloidSequence, Rng, type Timers } from "../domain/index.js";
+import { type AssetParams, Executor, type ExecutorHooks, LadderView } from "../execution/index.js";
+import { KernelHost, type KernelParams } from "../kernels/index.js";
+import {
+  CellReader,
+  Doorbell,
+  KillLatch,
+  LatencyHistogram,
+  MainPoller,
+  type WaitMode,
+} from "../rings/index.js";
+import { JournalKind, type JournalWriter, journalTap } from "../store/index.js";
+import type { LogFn } from "../telemetry/log.js";
+import type { GatewayInit, GatewayMessage } from "../threads/gateway.js";
+import type { IngestInit, IngestMessage } from "../threads/ingest.js";
+import type { KernelInit, KernelMessage } from "../threads/kernel.js";
+import { Supervisor } from "../threads/supervisor.js";
+import { HyperliquidGateway } from "../venues/hyperliquid/orders.js";
+import { AccountFeed } from "./account-feed.js";
+import { compiledUrl, kernelBytes } from "./artifacts.js";
+import { createSegments, HEARTBEAT, type SharedSegments } from "./shared.js";
+import type { VenueFacts } from "./venue.js";
+
+export interface LiveOptions {
+  readonly facts: VenueFacts;
+  readonly assets: readonly AssetParams[];
+  readonly params: readonly KernelParams[];
+  readonly clock: Clock;
+  readonly clockBaseNs: bigint;
+  readonly timers: Timers;
+  readonly seed: number;
+  readonly sessionId: number;
+  readonly wait: WaitMode;
+  readonly kernelCount: number;
+  readonly staleAfterMs: number;
+  readonly isFastBook: boolean;
+  readonly relay: { readonly host: string; readonly port: number } | undefined;
+  readonly metrics: { readonly host: string; readonly port: number } | undefined;
+  readonly journal: JournalWriter | undefined;
+  readonly journalFiles:
+    | { readonly dir: string; readonly runId: string; readonly maxBytes: number }
+    | undefined;
+  readonly isDebugLogged: boolean;
+  readonly log: LogFn;
+  readonly onNotice: (text: string) => void;
+  readonly onKilled: NonNullable<ExecutorHooks["onKilled"]>;
+}
+
+const TICK_MS = 50;
+/** Our own thread must answer a hung one long before the venue would: but a suspended laptop is no death. */
+const DEAD_AFTER_MS = 5000;
+const THREAD_STOP_MS = 5000;
+
+/**
+ * One live engine: shared memory, threads, gateway and executor, wired. The only place that knows all of them.
+ *
+ * Life: `start` (threads, connection, recovery; quotes from then on) → `stop`. Thread: main.
+ */
+export class LiveEngine {
+  readonly segments: SharedSegments;
+  readonly gateway: HyperliquidGateway;
+  readonly executor: Executor;
+  readonly latch: KillLatch;
+  metricsPort: number | undefined;
+  relayPort: number | undefined;
+  private readonly supervisor: Supervisor;
+  private readonly accounts: AccountFeed;
+  private readonly poller: MainPoller;
+  private readonly ladderCells: readonly CellReader[];
+  private readonly ladderViews: readonly LadderView[];
+  private stopTicking: (() => void) | undefined;
+
+  constructor(private readonly o: LiveOptions) {
+    const { facts, clock, timers } = o;
+    this.segments = createSegments(facts.instruments.length, o.kernelCount);
+    this.latch = new KillLatch(this.segments.latch);
+    this.accounts = new AccountFeed(this.segments, facts.instruments);
+    this.supervisor = new Supervisor({
+      latch: this.segments.latch,
+      heartbeats: this.segments.heartbeats,
+      mainDoorbell: this.segments.mainDoorbell,
+      clock,
+      timers,
+      deadAfterMs: DEAD_AFTER_MS,
+      onDeath: (thread, reason, isVital) =>
+        o.log(isVital ? "error" : "warn", `Thread ${thread} died`, {
+          reason,
+          consequence: isVital ? "kill switch" : "none",
+        }),
+    });
+    const rng = new Rng(o.seed);
+    this.gateway = new HyperliquidGateway({
+      endpoints: facts.endpoints,
+      signer: facts.signer,
+      instruments: facts.instruments,
+      clock,
+      timers,
+      rng: rng.fork("gateway"),
+      log: {
+        debug: (fields, text) => o.log("debug", text, fields as Readonly<Record<string, unknown>>),
+        info: (fields, text) => o.log("info", text, fields as Readonly<Record<string, unknown>>),
+        warn: (fields, text) => o.log("warn", text, fields as Readonly<Record<string, unknown>>),
+        error: (fields, text) => o.log("error", text, fields as Readonly<Record<string, unknown>>),
+      },
+      accountAddress: facts.account,
+      ...(o.journal === undefined ? {} : { tap: journalTap(o.journal) }),
+    });
+    this.executor = new Executor({
+      gateway: this.gateway,
+      latch: this.latch,
+      clock,
+      timers,
+      cloids: new CloidSequence(o.sessionId),
+      assets: o.assets,
+      log: o.log,
+      isDebugLogged: o.isDebugLogged,
+      latency: {
+        executor: new LatencyHistogram(this.segments.stages.executor),
+        sign: new LatencyHistogram(this.segments.stages.sign),
+        tickToWire: new LatencyHistogram(this.segments.stages.tickToWire),
+      },
+      hooks: {
+        onPosition: (p) => this.accounts.position(p.asset, clock.monoNs(), p),
+        onFill: (asset, fill) => this.accounts.fill(asset, clock.monoNs(), fill),
+        onNotice: o.onNotice,
+        onKilled: o.onKilled,
+      },
+    });
+    this.ladderCells = this.segments.ladders.map((sab) => new CellReader(sab));
+    this.ladderViews = this.ladderCells.map((cell) => new LadderView(cell));
+    this.poller = new MainPoller(new Doorbell(this.segments.mainDoorbell), () => this.drain(), {
+      mode: o.wait,
+      clock,
+      defer: setImmediate,
+    });
+  }
+
+  /** Starts the threads; the kernels are configured and warming when it returns. */
+  async startThreads(): Promise<void> {
+    const { o, segments } = this;
+    const gateway = this.supervisor.start<GatewayMessage>(
+      "gateway",
+      compiledUrl("threads/gateway.js"),
+      this.gatewayInit(),
+      {
+        heartbeatIndex: HEARTBEAT.gateway,
+        isVital: false,
+        readyType: "ready",
+        onMessage: () => {},
+      },
+    );
+    const module = KernelHost.compile(kernelBytes());
+    const kernels = segments.kernels.map((k, i) =>
+      this.supervisor.start<KernelMessage>(
+        `kernel-${i}`,
+        compiledUrl("threads/kernel.js"),
+        this.kernelInit(module, i),
+        {
+          heartbeatIndex: HEARTBEAT.firstKernel + i,
+          isVital: true,
+          readyType: "ready",
+          onMessage: (m) => {
+            if (m.type === "fatal")
+              o.log("error", "Kernel worker failed", { worker: i, assets: k.assets, message: m.message });
+          },
+        },
+      ),
+    );
+    const ready = await gateway;
+    if (ready.type === "ready") this.metricsPort = ready.port;
+    await Promise.all(kernels);
+    for (const { asset } of o.facts.instruments) this.configure(asset, o.params[asset]!);
+    const feed = await this.supervisor.start<IngestMessage>(
+      "feed",
+      compiledUrl("threads/ingest.js"),
+      this.ingestInit(),
+      {
+        heartbeatIndex: HEARTBEAT.feed,
+        isVital: true,
+        readyType: "ready",
+        onMessage: (m) => this.onFeedMessage(m),
+      },
+    );
+    if (feed.type === "ready") this.relayPort = feed.relayPort;
+  }
+
+  /** New parameters for one asset's kernel, at any time. */
+  configure(asset: number, params: KernelParams): void {
+    this.accounts.configure(asset, params);
+  }
+
+  /** Connects, cancels leftovers, adopts the position, then lets ladders become orders. */
+  async startTrading(): Promise<Awaited<ReturnType<Executor["recover"]>>> {
+    await this.gateway.connect(this.executor);
+    const report = await this.executor.recover();
+    for (const { asset } of this.o.facts.instruments) {
+      this.accounts.position(asset, this.o.clock.monoNs(), this.executor.position(asset));
+    }
+    this.startPolling();
+    this.stopTicking = this.o.timers.every(TICK_MS, () => {
+      this.o.journal?.append(JournalKind.TimerTick, this.o.clock.monoNs(), NO_BYTES);
+      this.executor.onTick();
+      this.o.journal?.kick();
+    });
+    return report;
+  }
+
+  startPolling(): void {
+    this.poller.start();
+  }
+
+  /** Reads the boards without acting on them: for a run that places no orders. */
+  pollLadders(): void {
+    this.ladderCells.forEach((cell, asset) => {
+      if (!cell.poll()) return;
+      this.seen[asset] = true;
+      this.ladderViews[asset]!.at(cell.offset);
+    });
+  }
+
+  /** The newest ladder of an asset, for people; undefined before the first. */
+  ladder(asset: number): LadderView | undefined {
+    const view = this.ladderViews[asset]!;
+    return this.seen[asset] === true ? view : undefined;
+  }
+
+  private readonly seen: boolean[] = [];
+
+  private drain(): boolean {
+    let hadWork = false;
+    for (let asset = 0; asset < this.ladderCells.length; asset++) {
+      const cell = this.ladderCells[asset]!;
+      if (!cell.poll()) continue;
+      hadWork = true;
+      this.seen[asset] = true;
+      this.executor.onLadder(asset, this.ladderViews[asset]!.at(cell.offset));
+    }
+    return hadWork;
+  }
+
+  /** Orders off the book first; then the connection and the threads, each by message. */
+  async stopTrading(): Promise<Awaited<ReturnType<Executor["stop"]>>> {
+    const report = await this.executor.stop();
+    this.poller.stop();
+    this.stopTicking?.();
+    return report;
+  }
+
+  async close(): Promise<void> {
+    this.poller.stop();
+    this.stopTicking?.();
+    await this.gateway.close();
+    const { segments } = this;
+    const stopping = [
+      this.supervisor.stop("feed", THREAD_STOP_MS, (w) => w.postMessage({ type: "stop" })),
+      this.supervisor.stop("gateway", THREAD_STOP_MS, (w) => w.postMessage({ type: "stop" })),
+      ...segments.kernels.map((k, i) =>
+        this.supervisor.stop(`kernel-${i}`, THREAD_STOP_MS, () => {
+          Atomics.store(new Int32Array(k.control), 0, 1);
+          new Doorbell(k.doorbell).ring();
+        }),
+      ),
+    ];
+    await Promise.all(stopping);
+    this.supervisor.close();
+    await this.o.journal?.close();
+  }
+
+  private onFeedMessage(message: IngestMessage): void {
+    const { log } = this.o;
+    if (message.type === "log") log(message.level, message.event, message.fields);
+    else if (message.type === "connected") log("info", "Market data connected");
+    else if (message.type === "disconnected")
+      log("warn", "Market data disconnected", { reason: message.reason });
+    else if (message.type === "fatal") log("error", "Feed thread failed", { message: message.message });
+  }
+
+  private kernelInit(module: WebAssembly.Module, worker: number): KernelInit {
+    const { segments } = this;
+    const k = segments.kernels[worker]!;
+    const ofWorker = <T>(all: readonly T[]): T[] => k.assets.map((asset) => all[asset]!);
+    return {
+      module,
+      assets: k.assets,
+      marketRing: k.marketRing,
+      accountRing: k.accountRing,
+      doorbell: k.doorbell,
+      mainDoorbell: segments.mainDoorbell,
+      latch: segments.latch,
+      heartbeats: segments.heartbeats,
+      heartbeatIndex: HEARTBEAT.firstKernel + worker,
+      control: k.control,
+      ladderCells: ofWorker(segments.ladders),
+      gatewayEstimates: ofWorker(segments.gatewayEstimates),
+      latency: segments.kernelLatency[worker]!,
+      clockBaseNs: this.o.clockBaseNs,
+      wait: this.o.wait,
+    };
+  }
+
+  private ingestInit(): IngestInit {
+    const { o, segments } = this;
+    return {
+      wsUrl: o.facts.endpoints.wsUrl,
+      instruments: o.facts.instruments,
+      rings: segments.kernels.map((k) => k.marketRing),
+      doorbells: segments.kernels.map((k) => k.doorbell),
+      kernelOf: segments.kernelOf,
+      mainDoorbell: segments.mainDoorbell,
+      latch: segments.latch,
+      heartbeats: segments.heartbeats,
+      heartbeatIndex: HEARTBEAT.feed,
+      counters: segments.feedCounters,
+      histogram: segments.stages.decode,
+      clockBaseNs: o.clockBaseNs,
+      seed: o.seed,
+      staleAfterMs: o.staleAfterMs,
+      feed: { isFastBook: o.isFastBook },
+      ...(o.relay === undefined ? {} : { relay: o.relay }),
+      ...(o.journalFiles === undefined ? {} : { journal: o.journalFiles }),
+    };
+  }
+
+  private gatewayInit(): GatewayInit {
+    const { o, segments } = this;
+    return {
+      coins: o.facts.instruments.map((i) => i.coin),
+      assetBoards: segments.assetBoards,
+      engineBoard: segments.engineBoard,
+      estimates: segments.gatewayEstimates,
+      stages: [
+        { stage: "decode", sabs: [segments.stages.decode] },
+        { stage: "kernel", sabs: segments.kernelLatency },
+        { stage: "executor", sabs: [segments.stages.executor] },
+        { stage: "sign", sabs: [segments.stages.sign] },
+        { stage: "tick_to_wire", sabs: [segments.stages.tickToWire] },
+      ],
+      feedCounters: segments.feedCounters,
+      marketRings: segments.kernels.map((k) => k.marketRing),
+      heartbeats: segments.heartbeats,
+      threadNames: segments.threadNames,
+      heartbeatIndex: HEARTBEAT.gateway,
+      clockBaseNs: o.clockBaseNs,
+      metrics: o.metrics,
+    };
+  }
+}
+
+const NO_BYTES = new Uint8Array(0);

@@ -1,0 +1,196 @@
+import { type Instrument, lotsToSz, ticksToPx } from "../domain/index.js";
+import type { Executor, StopReport } from "../execution/index.js";
+import { killReasonText, LatencyHistogram, ringDrops } from "../rings/index.js";
+import { ASSET_SLOTS, type AssetSlot, Board, ENGINE_SLOTS, type EngineSlot } from "../telemetry/board.js";
+import { FeedCounters } from "../venues/hyperliquid/feed-counters.js";
+import type { LiveEngine } from "./live.js";
+import type { SharedSegments } from "./shared.js";
+import { type AssetSummary, latencyFigures, type MemoryTrack, type RunSummary } from "./summary.js";
+
+/** Copies what the executor knows onto the boards that the gateway thread reads. Thread: main, a few times a second. */
+export class BoardWriter {
+  private readonly assets: readonly Board<AssetSlot>[];
+  private readonly engine: Board<EngineSlot>;
+
+  constructor(
+    private readonly live: LiveEngine,
+    private readonly instruments: readonly Instrument[],
+    private readonly maxPosLots: readonly number[],
+  ) {
+    this.assets = live.segments.assetBoards.map((sab) => new Board(ASSET_SLOTS, sab));
+    this.engine = new Board(ENGINE_SLOTS, live.segments.engineBoard);
+  }
+
+  update(): void {
+    const { live } = this;
+    const { executor } = live;
+    const { counters } = executor;
+    for (const inst of this.instruments) {
+      const board = this.assets[inst.asset]!;
+      const p = executor.position(inst.asset);
+      board.set("posSz", lotsToSz(inst, p.posLots));
+      board.set("maxPosSz", lotsToSz(inst, this.maxPosLots[inst.asset]!));
+      board.set("realizedPnlUsd", p.realizedPnlUsd);
+      board.set("unrealizedPnlUsd", p.unrealizedPnlUsd);
+      board.set("feesUsd", p.feesUsd);
+      board.set("sessionPnlUsd", p.sessionPnlUsd);
+      board.set("peakPnlUsd", p.peakPnlUsd);
+      board.set("drawdownFraction", executor.drawdownPct / 100);
+      board.set("volumeUsd", p.volumeUsd);
+      board.set("adverseSelectionBps", executor.adverseSelectionBps(inst.asset));
+      board.set("stalenessS", executor.dataAgeS(inst.asset));
+      board.set("ordersOpen", executor.liveOrders);
+      board.set("fills", counters.fills);
+      board.set("quotes", counters.quotes);
+      board.set("ordersPlaced", counters.ordersPlaced);
+      board.set("ordersModified", counters.ordersModified);
+      board.set("ordersCancelled", counters.ordersCancelled);
+      board.set("ordersRejected", counters.ordersRejected);
+      board.set("reduceOnly", executor.isReduceOnly(inst.asset) ? 1 : 0);
+      board.set("quoteCycleMs", executor.lastQuoteCycleMs);
+      const ladder = live.ladder(inst.asset);
+      if (ladder === undefined) continue;
+      board.set("ladderStatus", ladder.status);
+      board.set("halfSpreadBps", ladder.halfSpreadBps);
+      board.set("skewBps", ladder.skewBps);
+      board.set("gammaPerBps", ladder.gammaPerBps);
+      if (ladder.bidCount > 0 && ladder.askCount > 0 && ladder.midPx > 0) {
+        const width = ticksToPx(inst, ladder.askPxTicks(0)) - ticksToPx(inst, ladder.bidPxTicks(0));
+        board.set("quotedSpreadBps", (width / ladder.midPx) * 1e4);
+      }
+    }
+    this.engine.set("killReason", live.latch.reason());
+    this.engine.set("accountValueUsd", executor.equityUsd);
+    this.engine.set("unknownOrders", counters.unknowns - counters.unknownsResolved);
+    this.engine.set("audits", counters.audits);
+    this.engine.set("auditDifferences", counters.auditDifferences);
+    this.engine.set("rateLimitErrors", counters.rateLimitErrors);
+  }
+}
+
+const signed = (n: number, digits: number): string => `${n >= 0 ? "+" : ""}${n.toFixed(digits)}`;
+
+/** One line a person can watch. */
+export function statusText(
+  live: LiveEngine,
+  instruments: readonly Instrument[],
+  maxPosLots: readonly number[],
+): string {
+  const { executor } = live;
+  const parts = instruments.map((inst) => {
+    const p = executor.position(inst.asset);
+    const ladder = live.ladder(inst.asset);
+    const quote =
+      ladder !== undefined && ladder.bidCount > 0 && ladder.askCount > 0
+        ? `${ticksToPx(inst, ladder.bidPxTicks(0))}/${ticksToPx(inst, ladder.askPxTicks(0))}`
+        : `not quoting: ${executor.gate(inst.asset) || "waiting"}`;
+    const pos = `${signed(lotsToSz(inst, p.posLots), inst.szDecimals)}/${lotsToSz(inst, maxPosLots[inst.asset]!)}`;
+    const mid = p.midPx > 0 ? p.midPx.toFixed(Math.max(0, inst.pxDecimals)) : "-";
+    return `${inst.coin} mid ${mid} ${quote} pos ${pos} pnl ${signed(p.sessionPnlUsd, 2)} USD`;
+  });
+  const c = executor.counters;
+  return `${parts.join(" | ")} | fills ${c.fills} orders ${executor.liveOrders} rejected ${c.ordersRejected}`;
+}
+
+export interface SummaryFacts {
+  readonly network: string;
+  readonly account: string;
+  readonly startedAtMs: number;
+  readonly durationS: number;
+  readonly stopReason: string;
+  readonly seed: number | undefined;
+  /** From process start to the engine's clock origin, ms. */
+  readonly sinceProcessStartMs: number;
+  readonly memory: MemoryTrack;
+  readonly rssMiB: number;
+}
+
+const round = (n: number, digits = 6): number => {
+  const r = Number(n.toFixed(digits));
+  return r === 0 ? 0 : r;
+};
+const finite = (n: number, digits = 3): number | null => (Number.isFinite(n) ? round(n, digits) : null);
+
+export function buildSummary(
+  live: LiveEngine,
+  instruments: readonly Instrument[],
+  maxPosLots: readonly number[],
+  facts: SummaryFacts,
+  stop: StopReport | undefined,
+): RunSummary {
+  const { executor, segments } = live;
+  const c = executor.counters;
+  const perAsset = Object.fromEntries(
+    instruments.map((inst) => [inst.coin, assetSummary(executor, inst, maxPosLots[inst.asset]!)]),
+  );
+  const all = Object.values(perAsset);
+  const sum = (of: (a: AssetSummary) => number): number => round(all.reduce((s, a) => s + of(a), 0));
+  const isKilled = live.latch.isTripped();
+  return {
+    network: facts.network,
+    coins: instruments.map((i) => i.coin),
+    account: facts.account,
+    startedAt: new Date(facts.startedAtMs).toISOString(),
+    durationS: round(facts.durationS, 3),
+    stopReason: facts.stopReason,
+    killReason: isKilled ? killReasonText(live.latch.reason()) : null,
+    quotes: c.quotes,
+    ordersPlaced: c.ordersPlaced,
+    ordersModified: c.ordersModified,
+    ordersCancelled: c.ordersCancelled,
+    ordersRejected: c.ordersRejected,
+    fills: c.fills,
+    volumeUsd: sum((a) => a.volumeUsd),
+    // Of one asset in base units; of several their sum would mean nothing.
+    position: all.length === 1 ? all[0]!.position : Number.NaN,
+    maxAbsPosition: all.length === 1 ? all[0]!.maxAbsPosition : Number.NaN,
+    positionLimit: all.length === 1 ? all[0]!.positionLimit : Number.NaN,
+    realizedPnlUsd: sum((a) => a.realizedPnlUsd),
+    unrealizedPnlUsd: sum((a) => a.unrealizedPnlUsd),
+    feesUsd: sum((a) => a.feesUsd),
+    netPnlUsd: round(executor.sessionPnlUsd),
+    adverseSelectionBps: all.length === 1 ? all[0]!.adverseSelectionBps : null,
+    restingOrdersAtExit: stop === undefined || stop.restingOrdersAtExit < 0 ? null : stop.restingOrdersAtExit,
+    orphansCancelled: c.orphansCancelled,
+    firstQuoteMs: finite(c.firstQuoteMs + facts.sinceProcessStartMs, 1),
+    ringDrops: segments.kernels.reduce((s, k) => s + ringDrops(k.marketRing) + ringDrops(k.accountRing), 0),
+    auditDifferences: c.auditDifferences,
+    unknownOrders: c.unknowns,
+    seed: facts.seed ?? null,
+    rssMiB: round(facts.rssMiB, 1),
+    memory: facts.memory.figures,
+    feed: Object.fromEntries(new FeedCounters(segments.feedCounters).entries()),
+    perAsset,
+    latencyUs: {
+      decode: latencyOf([segments.stages.decode]),
+      kernel: latencyOf(segments.kernelLatency),
+      executor: latencyOf([segments.stages.executor]),
+      sign: latencyOf([segments.stages.sign]),
+      tickToWire: latencyOf([segments.stages.tickToWire]),
+    },
+  };
+}
+
+function assetSummary(executor: Executor, inst: Instrument, maxPosLots: number): AssetSummary {
+  const p = executor.position(inst.asset);
+  return {
+    position: lotsToSz(inst, p.posLots),
+    maxAbsPosition: lotsToSz(inst, executor.maxAbsPosLots(inst.asset)),
+    positionLimit: lotsToSz(inst, maxPosLots),
+    fills: executor.fillsOf(inst.asset),
+    volumeUsd: round(p.volumeUsd),
+    realizedPnlUsd: round(p.realizedPnlUsd),
+    unrealizedPnlUsd: round(p.unrealizedPnlUsd),
+    feesUsd: round(p.feesUsd),
+    adverseSelectionBps: finite(executor.adverseSelectionBps(inst.asset)),
+  };
+}
+
+function latencyOf(sabs: readonly SharedArrayBuffer[]): ReturnType<typeof latencyFigures> {
+  return latencyFigures(sabs.map((sab) => new LatencyHistogram(sab).snapshot()).reduce((a, b) => a.merge(b)));
+}
+
+/** True while nothing is lost: used by the status line and tests. */
+export function dropsOf(segments: SharedSegments): number {
+  return segments.kernels.reduce((s, k) => s + ringDrops(k.marketRing), 0);
+}

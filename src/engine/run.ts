@@ -1,0 +1,541 @@
+import { mkdirSync, writeFileSync } from "node:fs";
+import { homedir } from "node:os";
+import { dirname, join } from "node:path";
+import type { Config, Origins } from "../config/index.js";
+import type { Clock, Instrument } from "../domain/index.js";
+import { Rng } from "../domain/index.js";
+import type { AssetParams, StopReport } from "../execution/index.js";
+import type { KernelParams } from "../kernels/index.js";
+import { checkProportion } from "../kernels/index.js";
+import { capSizes, explainLadder, kernelParams } from "../quoting/index.js";
+import { killReasonText } from "../rings/index.js";
+import { riskLimits } from "../risk/index.js";
+import { type DataDir, JournalKind, JournalWriter, type Lock, openDataDir } from "../store/index.js";
+import { createLogger, type LogFn } from "../telemetry/log.js";
+import { StatusLine } from "../telemetry/status-line.js";
+import { startClock, systemTimers } from "../threads/system-clock.js";
+import { LiveEngine } from "./live.js";
+import { BoardWriter, buildSummary, statusText } from "./report.js";
+import { ensureSimulator, type RunningSimulator } from "./simulator.js";
+import { SizingError, sizeAsset } from "./sizing.js";
+import { MemoryTrack } from "./summary.js";
+import { gatherFacts, loadSigner, type VenueFacts, type VenueRequest } from "./venue.js";
+
+export interface RunOptions {
+  readonly config: Config;
+  readonly origins: Origins;
+  readonly configPath: string | undefined;
+  readonly privateKeyOption: string | undefined;
+  readonly isDryRun: boolean;
+  readonly tape: string | undefined;
+  readonly speed: number | "max" | undefined;
+  readonly seed: number | undefined;
+  readonly durationS: number | undefined;
+  readonly simPort: number | undefined;
+  readonly summaryPath: string | undefined;
+}
+
+/** What the entry file lends: the terminal, and its word when the user wants to stop. */
+export interface RunHost {
+  readonly terminal: { write(text: string): unknown; readonly isTTY?: boolean; readonly columns?: number };
+  readonly env: Readonly<Record<string, string | undefined>>;
+  /** Calls back once, with a reason, when the run should end gracefully. */
+  onStopRequest(stop: (reason: string) => void): void;
+  memory(): { rssMiB: number; heapMiB: number };
+}
+
+const DEFAULT_SIM_PORT = 3001;
+const BOARD_EVERY_MS = 100;
+const STATUS_EVERY_MS = 250;
+const STATUS_LOG_EVERY_MS = 10_000;
+/** The first quotes stand this much wider; the excess decays over `warmup_decay_secs`. */
+const WARM_UP_EXCESS = 0.5;
+const DRY_RUN_S = 30;
+const SIM_ONLY: readonly (keyof RunOptions)[] = ["tape", "speed", "simPort"];
+
+/**
+ * Runs the market maker from its options to its exit code: 0 after a graceful stop with nothing resting, 1 otherwise.
+ *
+ * @throws one-line errors (ConfigError, VenueError, StartError, SimulatorError, DataDirError, ThreadError, …) when it cannot start;
+ * nothing is left running or locked then.
+ */
+export async function runEngine(options: RunOptions, host: RunHost): Promise<number> {
+  const run = new Run(options, host);
+  try {
+    return await run.execute();
+  } finally {
+    await run.release();
+  }
+}
+
+class Run {
+  private readonly clock: Clock;
+  private readonly baseNs: bigint;
+  private readonly sinceProcessStartMs: number;
+  private readonly status: StatusLine;
+  private readonly log: LogFn;
+  private readonly closeLog: () => Promise<void>;
+  private readonly memory = new MemoryTrack();
+  private readonly undo: (() => unknown)[] = [];
+  private requestStop: (reason: string) => void = () => {};
+  private readonly stopRequested: Promise<string>;
+  private killReport: StopReport | undefined;
+
+  constructor(
+    private readonly o: RunOptions,
+    private readonly host: RunHost,
+  ) {
+    const started = startClock();
+    this.clock = started.clock;
+    this.baseNs = started.baseNs;
+    this.sinceProcessStartMs = started.sinceProcessStartMs;
+    this.status = new StatusLine(host.terminal);
+    const { logging } = o.config;
+    const made = createLogger({
+      level: logging.level,
+      format: logging.format,
+      file: logging.file,
+      write: this.status.print,
+      isColored: host.terminal.isTTY === true,
+    });
+    this.log = made.log;
+    this.closeLog = made.close;
+    this.stopRequested = new Promise((resolve) => {
+      this.requestStop = resolve;
+    });
+    host.onStopRequest((reason) => this.requestStop(reason));
+  }
+
+  async execute(): Promise<number> {
+    const { o, log } = this;
+    const { config } = o;
+    this.refuseMisplacedOptions();
+    const dataDir = openDataDir(config.engine.data_dir ?? defaultDataDir(this.host.env));
+    const simPort = o.simPort ?? DEFAULT_SIM_PORT;
+    const seed = o.seed ?? Math.floor(this.clock.wallMs()) % 2 ** 31;
+    const rng = new Rng(seed).fork("start");
+    const request = {
+      config,
+      simPort,
+      privateKeyOption: o.privateKeyOption,
+      env: this.host.env,
+      clock: this.clock,
+      timers: systemTimers,
+      rng,
+      log,
+    };
+    const { endpoints, signer } = loadSigner(request);
+    this.undo.push(() => signer.dispose());
+    const simulator = await this.startSimulator(simPort, dataDir);
+    const facts = await gatherFacts(this.withTapeCoin(request, simulator), endpoints, signer);
+    const plan = planAssets(config, facts, log);
+    const sessionId = Math.floor(this.clock.wallMs());
+    const runId = `run-${sessionId.toString(36)}-${process.pid}`;
+    if (!o.isDryRun) this.takeLocks(dataDir, facts);
+    const journal = config.engine.journal && !o.isDryRun ? this.openJournal(dataDir, runId) : undefined;
+    journal?.append(
+      JournalKind.Config,
+      this.clock.monoNs(),
+      Buffer.from(JSON.stringify(publicConfig(config))),
+    );
+    const live = new LiveEngine({
+      facts,
+      assets: plan.assets,
+      params: plan.params,
+      clock: this.clock,
+      clockBaseNs: this.baseNs,
+      timers: systemTimers,
+      seed,
+      sessionId,
+      wait: config.engine.wait,
+      kernelCount: config.engine.threads,
+      staleAfterMs: config.risk.pull_quotes_after_stale_secs * 1000,
+      // Venues push 20 levels every few seconds and 5 levels twice a second; the simulator 20 levels twice a second.
+      isFastBook: endpoints.name !== "localhost",
+      relay:
+        config.engine.relay_port === 0
+          ? undefined
+          : { host: config.engine.relay_host, port: config.engine.relay_port },
+      metrics: metricsOf(config),
+      journal,
+      journalFiles:
+        journal === undefined
+          ? undefined
+          : { dir: dataDir.journalDir, runId, maxBytes: (config.engine.journal_max_mib / 2) * 2 ** 20 },
+      isDebugLogged: config.logging.level === "debug" || config.logging.level === "trace",
+      log,
+      onNotice: (text) => this.onNotice(text),
+      onKilled: (report) => {
+        this.killReport = report;
+        this.requestStop("kill switch");
+      },
+    });
+    this.undo.push(() => live.close());
+    await this.startThreads(live);
+    if (o.isDryRun) return await this.dryRun(live, facts);
+    return await this.trade(live, facts, plan, simulator);
+  }
+
+  /** Everything that was opened is closed, in reverse; called once, after success and failure alike. */
+  async release(): Promise<void> {
+    this.status.clear();
+    for (const undo of this.undo.reverse()) {
+      try {
+        await undo();
+      } catch (error) {
+        this.log("error", "Closing failed", { message: (error as Error).message });
+      }
+    }
+    await this.closeLog();
+  }
+
+  private refuseMisplacedOptions(): void {
+    if (this.o.config.network.base_url === "localhost") return;
+    const given = SIM_ONLY.filter((key) => this.o[key] !== undefined);
+    if (given.length > 0) {
+      throw new SizingError(
+        `--${given.map((g) => (g === "simPort" ? "port" : g)).join(", --")} concern the simulated exchange: add --network localhost, or leave them out`,
+      );
+    }
+  }
+
+  private async startSimulator(port: number, dataDir: DataDir): Promise<RunningSimulator | undefined> {
+    const { o, log } = this;
+    if (o.config.network.base_url !== "localhost") return undefined;
+    const simulator = await ensureSimulator(
+      {
+        port,
+        dataDir: dataDir.path,
+        tape: o.tape,
+        speed: o.speed,
+        seed: o.seed,
+        coins: o.origins.has("trading.asset") || o.tape === undefined ? syntheticCoins(o.config) : undefined,
+      },
+      systemTimers,
+    );
+    this.undo.push(() => simulator.stop());
+    if (simulator.isOurs) {
+      log("info", "Simulated exchange started", {
+        port,
+        seed: simulator.seed,
+        coins: simulator.coins,
+        tape: o.tape ?? "none",
+      });
+    } else {
+      log("info", "Using the simulated exchange that listens already", { port });
+      const ignored = [o.tape === undefined ? "" : "--tape", o.speed === undefined ? "" : "--speed"].filter(
+        Boolean,
+      );
+      if (ignored.length > 0) {
+        log(
+          "warn",
+          `${ignored.join(", ")} ignored: the simulated exchange on port ${port} runs already (stop it, or choose --port)`,
+        );
+      }
+    }
+    return simulator;
+  }
+
+  /** A tape names its own coin: the default one would be asked of a venue that does not list it. */
+  private withTapeCoin<T extends VenueRequest>(request: T, simulator: RunningSimulator | undefined): T {
+    const coin = simulator?.coins?.[0];
+    if (coin === undefined || this.o.tape === undefined || this.o.origins.has("trading.asset"))
+      return request;
+    const { config } = request;
+    return { ...request, config: { ...config, trading: { ...config.trading, asset: coin } } };
+  }
+
+  private takeLocks(dataDir: DataDir, facts: VenueFacts): void {
+    for (const inst of facts.instruments) {
+      const lock: Lock = dataDir.lock(
+        {
+          network: `${facts.endpoints.name}-${new URL(facts.endpoints.infoUrl).port || "443"}`,
+          account: facts.account,
+          asset: inst.coin,
+        },
+        this.clock.wallMs(),
+      );
+      this.undo.push(() => lock.release());
+      if (lock.note !== undefined) this.log("warn", "Lock taken over", { note: lock.note });
+    }
+  }
+
+  private openJournal(dataDir: DataDir, runId: string): JournalWriter {
+    return new JournalWriter({
+      dir: dataDir.journalDir,
+      runId,
+      thread: "main",
+      wallBaseMs: this.clock.wallMs(),
+      monoBaseNs: this.clock.monoNs(),
+      maxBytes: (this.o.config.engine.journal_max_mib / 2) * 2 ** 20,
+      onTrouble: (message) => this.log("error", "Journal", { message }),
+    });
+  }
+
+  private async startThreads(live: LiveEngine): Promise<void> {
+    const { config } = this.o;
+    try {
+      await live.startThreads();
+    } catch (error) {
+      if ((error as { code?: string }).code !== "EADDRINUSE") throw error;
+      throw new SizingError(
+        `metrics port ${config.monitoring.metrics_port} is in use: choose another with --metrics-port, or 0 to do without`,
+      );
+    }
+    if (live.metricsPort !== undefined) {
+      this.log("info", "Metrics", {
+        url: `http://${config.monitoring.metrics_host}:${live.metricsPort}/metrics`,
+      });
+    }
+    if (live.relayPort !== undefined) this.log("info", "Relay", { port: live.relayPort });
+  }
+
+  private onNotice(text: string): void {
+    this.log("info", "Venue notice", { text });
+    if (this.o.config.network.base_url === "localhost" && text === "tape ended")
+      this.requestStop("end of tape");
+  }
+
+  // ── trading ─────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  private async trade(
+    live: LiveEngine,
+    facts: VenueFacts,
+    plan: Plan,
+    simulator: RunningSimulator | undefined,
+  ): Promise<number> {
+    const { o, log } = this;
+    const startedAtMs = this.clock.wallMs();
+    const startedMonoNs = this.clock.monoNs();
+    const recovered = await live.startTrading();
+    log("info", "Market maker started", {
+      network: facts.endpoints.name,
+      account: facts.account,
+      assets: facts.instruments.map((i) => i.coin).join(","),
+      accountValueUsd: recovered.accountValueUsd,
+      orphansCancelled: recovered.orphansCancelled,
+      strategy: o.config.strategy.strategy_type,
+      makerFeeBps: facts.makerFeeBps,
+    });
+    log("info", "Warming up parameter estimator", { minTrades: o.config.strategy.min_trades });
+    const stopReporting = this.report(live, facts, plan);
+    const stopDuration =
+      o.durationS === undefined
+        ? undefined
+        : systemTimers.after(o.durationS * 1000, () => this.requestStop("duration"));
+    const reason = await this.stopRequested;
+    stopDuration?.();
+    log("info", "Stopping", { reason });
+    const stop = this.killReport ?? (await live.stopTrading());
+    stopReporting();
+    this.status.clear();
+    this.logFinal(live, facts.instruments);
+    const now = this.host.memory();
+    const summary = buildSummary(
+      live,
+      facts.instruments,
+      plan.assets.map((a) => a.limits.maxPosLots),
+      {
+        network: facts.endpoints.name,
+        account: facts.account,
+        startedAtMs,
+        durationS: (this.clock.monoNs() - startedMonoNs) / 1e9,
+        stopReason: reason,
+        seed: simulator?.seed ?? o.seed,
+        sinceProcessStartMs: this.sinceProcessStartMs,
+        memory: this.memory,
+        rssMiB: now.rssMiB,
+      },
+      stop,
+    );
+    if (o.summaryPath !== undefined) {
+      mkdirSync(dirname(o.summaryPath), { recursive: true });
+      writeFileSync(o.summaryPath, `${JSON.stringify(summary, null, 2)}\n`);
+    }
+    if (stop.isKilled) {
+      log("error", "Ended by the kill switch", { reason: killReasonText(live.latch.reason()) });
+      return 1;
+    }
+    if (!stop.isClean) {
+      log("error", "Orders may still rest: check with the venue and cancel by hand", {
+        resting: stop.restingOrdersAtExit,
+      });
+      return 1;
+    }
+    log("info", "Stopped: no order rests", { seconds: Math.round(summary.durationS) });
+    return 0;
+  }
+
+  /** Boards, status, memory and the warm-up's narrowing, until the returned function is called. */
+  private report(live: LiveEngine, facts: VenueFacts, plan: Plan): () => void {
+    const maxPosLots = plan.assets.map((a) => a.limits.maxPosLots);
+    const boards = new BoardWriter(live, facts.instruments, maxPosLots);
+    const text = (): string => statusText(live, facts.instruments, maxPosLots);
+    const warm = new Array<boolean>(facts.instruments.length).fill(false);
+    const stops = [
+      systemTimers.every(BOARD_EVERY_MS, () => {
+        boards.update();
+        for (const { asset, coin } of facts.instruments) {
+          if (warm[asset] || live.ladder(asset)?.status !== 0) continue;
+          warm[asset] = true;
+          this.log("info", "Parameter estimation warmed up", { asset: coin });
+        }
+      }),
+      systemTimers.every(1000, () => {
+        const m = this.host.memory();
+        this.memory.sample(m.rssMiB, m.heapMiB);
+      }),
+      this.narrowAfterWarmUp(live, facts, plan),
+      this.status.isLive
+        ? systemTimers.every(STATUS_EVERY_MS, () => this.status.set(text()))
+        : systemTimers.every(STATUS_LOG_EVERY_MS, () => this.log("info", `Status ${text()}`)),
+    ];
+    return () => {
+      for (const stop of stops) stop();
+      boards.update();
+    };
+  }
+
+  private narrowAfterWarmUp(live: LiveEngine, facts: VenueFacts, plan: Plan): () => void {
+    const decayS = this.o.config.strategy.warmup_decay_secs;
+    if (decayS === 0) return () => {};
+    const startNs = this.clock.monoNs();
+    const stop = systemTimers.every(5000, () => {
+      const excess = WARM_UP_EXCESS * Math.exp((-3 * (this.clock.monoNs() - startNs)) / 1e9 / decayS);
+      const spreadMult = excess < 0.01 ? 1 : 1 + excess;
+      for (const { asset } of facts.instruments)
+        live.configure(asset, { ...plan.params[asset]!, spreadMult });
+      if (spreadMult === 1) stop();
+    });
+    return stop;
+  }
+
+  private logFinal(live: LiveEngine, instruments: readonly Instrument[]): void {
+    const { executor } = live;
+    for (const inst of instruments) {
+      const p = executor.position(inst.asset);
+      this.log("info", "Final position", {
+        asset: inst.coin,
+        position: p.posLots / 10 ** inst.szDecimals,
+        entryPx: p.entryPx,
+        realizedPnlUsd: Number(p.realizedPnlUsd.toFixed(4)), // tidy-ok: for people, nothing is computed from it
+        unrealizedPnlUsd: Number(p.unrealizedPnlUsd.toFixed(4)), // tidy-ok: for people
+        feesUsd: Number(p.feesUsd.toFixed(4)), // tidy-ok: for people
+        netPnlUsd: Number(p.sessionPnlUsd.toFixed(4)), // tidy-ok: for people
+      });
+      const as = executor.adverseSelection(inst.asset);
+      this.log("info", "Adverse selection summary", {
+        asset: inst.coin,
+        fills: executor.fillsOf(inst.asset),
+        runningBps: as.runningBps,
+        captureBpsMean: as.captureBpsMean,
+        horizons: as.horizons,
+      });
+    }
+  }
+
+  // ── dry run ─────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  /** Everything but orders: waits for a ladder of each asset and shows it. */
+  private async dryRun(live: LiveEngine, facts: VenueFacts): Promise<number> {
+    const seconds = this.o.durationS ?? DRY_RUN_S;
+    this.log("info", "Dry run: no order is placed", { account: facts.account, waitSeconds: seconds });
+    const deadline = systemTimers.after(seconds * 1000, () => this.requestStop("duration"));
+    const isReady = (): boolean => {
+      live.pollLadders();
+      return facts.instruments.every(({ asset }) => live.ladder(asset)?.status === 0);
+    };
+    const stopLooking = systemTimers.every(50, () => {
+      if (isReady()) this.requestStop("ready");
+    });
+    await this.stopRequested;
+    stopLooking();
+    deadline();
+    for (const inst of facts.instruments) {
+      const ladder = live.ladder(inst.asset);
+      const lines = ladder === undefined ? [`${inst.coin}: no market data yet`] : explainLadder(ladder, inst);
+      this.status.print(`${lines.join("\n")}\n`);
+    }
+    this.log("info", "Dry run complete: configuration, key, connection and market are valid");
+    return 0;
+  }
+}
+
+// ── what is decided before anything starts ──────────────────────────────────────────────────────────────────────────────
+
+interface Plan {
+  readonly assets: readonly AssetParams[];
+  readonly params: readonly KernelParams[];
+}
+
+/** @throws {SizingError} When sizes or parameters cannot work. */
+function planAssets(config: Config, facts: VenueFacts, log: LogFn): Plan {
+  const assets: AssetParams[] = [];
+  const params: KernelParams[] = [];
+  for (const inst of facts.instruments) {
+    const midPx = facts.midPx[inst.asset]!;
+    if (!(midPx > 0))
+      throw new SizingError(
+        `${inst.coin}: the venue gives no price yet, so no size can be set: try again later`,
+      );
+    const leverage = Math.min(config.trading.leverage ?? inst.maxLeverage, inst.maxLeverage);
+    const wanted = sizeAsset(config, inst, midPx);
+    const capped = capSizes({
+      instrument: inst,
+      accountValueUsd: facts.accountValueUsd,
+      leverage,
+      midPx,
+      maxPosLots: wanted.maxPosLots,
+      sideSzLots: wanted.sideLots,
+    });
+    for (const { message } of capped.warnings) log("warn", message);
+    if (capped.sideSzLots < 1)
+      throw new SizingError(`${inst.coin}: the account carries no quote: deposit, or trade a cheaper asset`);
+    const kernel = kernelParams(config, capped, { makerFeeBps: facts.makerFeeBps });
+    for (const problem of checkProportion(kernel, TYPICAL_MARKET)) {
+      if (problem.severity === "error") throw new SizingError(`${inst.coin}: ${problem.message}`);
+      log("warn", problem.message, { asset: inst.coin });
+    }
+    params.push(kernel);
+    assets.push({
+      instrument: inst,
+      maxBpsDiff: config.trading.max_bps_diff,
+      minRequoteMs: config.engine.min_requote_ms,
+      limits: riskLimits({
+        maxPosLots: capped.maxPosLots,
+        maxPositionValueUsd: config.risk.max_position_value_usd,
+        maxDailyLossUsd: config.risk.max_daily_loss_usd,
+        maxDrawdownPct: config.risk.max_drawdown_pct,
+        staleDataS: config.risk.stale_data_secs,
+        pullAfterStaleS: config.risk.pull_quotes_after_stale_secs,
+        maxRateLimitErrors: config.risk.max_rate_limit_errors,
+        minNotionalUsd: inst.minNotionalUsd,
+      }),
+    });
+  }
+  return { assets, params };
+}
+
+/** Median conditions for the start-up proportion check (models.md §0.1's worked scale). */
+const TYPICAL_MARKET = { sigmaBps: 1, kappaPerBps: 0.2, arrivalPerS: 1 };
+
+function metricsOf(config: Config): { host: string; port: number } | undefined {
+  const { metrics_port, metrics_host, enable_http_metrics } = config.monitoring;
+  return metrics_port === 0 || !enable_http_metrics ? undefined : { host: metrics_host, port: metrics_port };
+}
+
+/** The configuration as the journal keeps it: without the key. */
+function publicConfig(config: Config): unknown {
+  const { private_key: _, ...network } = config.network;
+  return { ...config, network };
+}
+
+/** The simulator's own markets are enough unless one of ours is missing; an unknown coin is then told by its listing. */
+function syntheticCoins(config: Config): readonly string[] | undefined {
+  const coins = config.trading.asset.split(",").map((c) => c.trim());
+  return coins.every((c) => ["BTC", "ETH", "SOL"].includes(c)) ? coins : undefined;
+}
+
+function defaultDataDir(env: Readonly<Record<string, string | undefined>>): string {
+  return join(env["XDG_STATE_HOME"] || join(homedir(), ".local", "state"), "market-maker");
+}
