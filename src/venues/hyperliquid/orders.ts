@@ -14,7 +14,6 @@ import type {
 } from "../../domain/index.js";
 import type {
   AccountSnapshot,
-  AckStatus,
   FillEvent,
   GatewayEvents,
   OrderGateway,
@@ -37,8 +36,9 @@ import { postJson } from "./http.js";
 import { fillSchema, InfoClient, orderUpdateSchema, type VenueOrder, validate } from "./info.js";
 import type { NetworkEndpoints } from "./network.js";
 import { NonceSequence } from "./nonce.js";
+import { Batch, type Pending, PendingBatch, PendingControl } from "./pending.js";
 import { PrivateStream, type VenueLog } from "./private-stream.js";
-import { type ActionKind, errorStatus, readActionReply, repeated } from "./replies.js";
+import type { ActionKind } from "./replies.js";
 import type { L1Signer } from "./sign.js";
 import { dexOf } from "./symbols.js";
 
@@ -88,81 +88,6 @@ export interface GatewayCounters {
   readonly timeouts: number;
   /** Answers to posts that had been given up. */
   readonly lateReplies: number;
-}
-
-/** A request whose answer is awaited. Exactly one of the three is called, once. */
-interface Pending {
-  onReply(payload: unknown): void;
-  /** Certainly not executed. */
-  onRefused(text: string): void;
-  /** May or may not have been executed. */
-  onUnknown(text: string): void;
-  cancelTimer: (() => void) | undefined;
-}
-
-/** A batch acknowledged when all its actions are: one action, but for batches over the venue's limit of elements. */
-class Batch {
-  readonly statuses: AckStatus[];
-  missing: number;
-
-  constructor(
-    readonly id: number,
-    count: number,
-  ) {
-    this.statuses = new Array<AckStatus>(count);
-    this.missing = count;
-  }
-}
-
-class PendingBatch implements Pending {
-  cancelTimer: (() => void) | undefined;
-
-  constructor(
-    private readonly batch: Batch,
-    private readonly kind: ActionKind,
-    private readonly from: number,
-    private readonly markets: readonly (Instrument | undefined)[],
-    private readonly events: () => GatewayEvents | undefined,
-  ) {}
-
-  onReply(payload: unknown): void {
-    this.settle(readActionReply(payload, this.kind, this.markets.length, (i) => this.markets[i]));
-  }
-  onRefused(text: string): void {
-    this.settle(repeated(errorStatus(text, this.kind), this.markets.length));
-  }
-  onUnknown(text: string): void {
-    this.settle(repeated({ kind: "unknown", text }, this.markets.length));
-  }
-
-  private settle(statuses: readonly AckStatus[]): void {
-    const { batch } = this;
-    for (let i = 0; i < statuses.length; i++) batch.statuses[this.from + i] = statuses[i]!;
-    batch.missing -= statuses.length;
-    if (batch.missing === 0) this.events()?.onAck(batch.id, batch.statuses);
-  }
-}
-
-class PendingControl implements Pending {
-  cancelTimer: (() => void) | undefined;
-
-  constructor(
-    private readonly what: string,
-    private readonly resolve: () => void,
-    private readonly reject: (error: VenueError) => void,
-  ) {}
-
-  onReply(payload: unknown): void {
-    const { status, response } = (payload ?? {}) as { status?: unknown; response?: unknown };
-    if (status === "ok") this.resolve();
-    else this.onRefused(typeof response === "string" ? response : "answer of unknown shape");
-  }
-  onRefused(text: string): void {
-    this.reject(new VenueError("Refused", `${this.what}: ${text}`));
-  }
-  onUnknown(text: string): void {
-    this.reject(new VenueError("Timeout", `${this.what}: ${text}`, { retryable: true }));
-  }
 }
 
 /**

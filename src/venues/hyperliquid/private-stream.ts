@@ -116,7 +116,7 @@ export class PrivateStream {
     if (ws === undefined) return;
     await new Promise<void>((resolve) => {
       this.closed = resolve;
-      const cancel = this.options.timers.after(CLOSE_WITHIN_MS, () => ws.terminate());
+      const cancel = this.options.timers.after(CLOSE_WITHIN_MS, () => ws.terminate()); // tidy-ok: a socket
       ws.once("close", cancel);
       ws.close();
     });
@@ -160,7 +160,7 @@ export class PrivateStream {
   /** Ends the connection from our side; the close event does the rest. */
   private drop(reason: string): void {
     this.reason ||= reason;
-    this.ws?.terminate();
+    this.ws?.terminate(); // tidy-ok: a socket
   }
 
   private write(bytes: Buffer): void {
