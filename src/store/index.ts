@@ -24,6 +24,7 @@ export {
   type JournalRecord,
   type JournalReport,
   listJournals,
+  pruneRuns,
 } from "./journal-reader.js";
 export { type JournalTap, journalTap } from "./journal-tap.js";
 export {

@@ -1,4 +1,4 @@
-import { readdirSync, readFileSync } from "node:fs";
+import { readdirSync, readFileSync, statSync, unlinkSync } from "node:fs";
 import { join } from "node:path";
 import { crc32 } from "node:zlib";
 import {
@@ -81,6 +81,41 @@ export function listJournals(dir: string): JournalFiles[] {
       thread,
       files: at.sort((a, b) => a[0] - b[0]).map(([, file]) => file),
     }));
+}
+
+/**
+ * Deletes the journals of the oldest runs until the folder holds at most `maxBytes`. Runs written to within `minAgeMs` stay
+ * whatever their size: they may be another maker's, alive in the same data folder.
+ * @param nowMs Wall clock, ms since the epoch.
+ * @returns run ids deleted, oldest first.
+ */
+export function pruneRuns(
+  dir: string,
+  maxBytes: number,
+  nowMs: number,
+  minAgeMs = 24 * 3_600_000,
+): readonly string[] {
+  const runs = new Map<string, { files: string[]; bytes: number; lastMs: number }>();
+  let total = 0;
+  for (const { runId, files } of listJournals(dir)) {
+    const run = runs.get(runId) ?? { files: [], bytes: 0, lastMs: 0 };
+    for (const file of files) {
+      const { size, mtimeMs } = statSync(file);
+      run.files.push(file);
+      run.bytes += size;
+      run.lastMs = Math.max(run.lastMs, mtimeMs);
+      total += size;
+    }
+    runs.set(runId, run);
+  }
+  const deleted: string[] = [];
+  for (const [runId, run] of [...runs].sort(([, a], [, b]) => a.lastMs - b.lastMs)) {
+    if (total <= maxBytes || nowMs - run.lastMs < minAgeMs) break;
+    for (const file of run.files) unlinkSync(file);
+    total -= run.bytes;
+    deleted.push(runId);
+  }
+  return deleted;
 }
 
 /**

@@ -102,8 +102,8 @@ interface Waiter {
  *
  * Secrets are the callers' duty: bytes are written as given. Sign first and journal the signed action, never a key.
  *
- * Thread: the one that made it. Allocates: nothing per append in steady state (a record larger than a buffer gets its
- * own, within the same total).
+ * Thread: the one that made it. Allocates: no object per append in steady state, only what V8 boxes of the checksum (a
+ * number of 16 bytes when it is above 2^31); a record larger than a buffer gets its own, within the same total.
  */
 export class JournalWriter {
   readonly stats: JournalStats = {
@@ -192,7 +192,7 @@ export class JournalWriter {
    * Takes a record: copies `bytes` (the caller may reuse them at once).
    * @param monoNs ns since engine start.
    * @returns false when it was lost (counted; see the class).
-   * Allocates: nothing.
+   * Allocates: nothing but boxed numbers.
    */
   append(kind: JournalKind, monoNs: number, bytes: Uint8Array, stream = 0): boolean {
     if (this.isClosed) return false;
@@ -294,7 +294,7 @@ export class JournalWriter {
     scratch[RECORD.kind - RECORD_CRC_FROM] = kind;
     scratch[RECORD.stream - RECORD_CRC_FROM] = stream;
     view.setUint32(at + RECORD.length, bytes.length, true);
-    view.setUint32(at + RECORD.crc, crc32(bytes, crc32(scratch, bytes.length)), true);
+    view.setUint32(at + RECORD.crc, crc32(bytes, headCrc32(scratch, bytes.length)), true);
     target.set(scratch, at + RECORD_CRC_FROM);
     target.set(bytes, at + RECORD_HEAD_BYTES);
     if (block.records === 0) block.firstSequence = sequence;
@@ -520,6 +520,18 @@ export class JournalWriter {
     bytes.writeUInt32LE(crc32(bytes.subarray(0, HEADER.crc)), HEADER.crc);
     return bytes;
   }
+}
+
+const CRC_TABLE = Int32Array.from({ length: 256 }, (_, n) => {
+  for (let k = 0; k < 8; k++) n = n & 1 ? (n >>> 1) ^ 0xedb88320 : n >>> 1;
+  return n;
+});
+
+/** zlib's crc32 for the 16 bytes of a record head: in JavaScript faster than a second native call. */
+function headCrc32(bytes: Uint8Array, seed: number): number {
+  let state = ~seed;
+  for (let i = 0; i < bytes.length; i++) state = CRC_TABLE[(state ^ bytes[i]!) & 255]! ^ (state >>> 8);
+  return ~state >>> 0;
 }
 
 export const NO_BYTES = new Uint8Array(0);

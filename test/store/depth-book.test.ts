@@ -75,10 +75,20 @@ describe("depth book", () => {
   });
 });
 
+type Levels = readonly (readonly [string, string])[];
+type Recorded =
+  | { lastUpdateId: number; bids: Levels; asks: Levels }
+  | { stream: `${string}@bookTicker`; data: { u: number; b: string; a: string } }
+  | { stream: `${string}@depth@${string}`; data: { U: number; u: number; pu: number; b: Levels; a: Levels } };
+const isTicker = (m: Recorded): m is Extract<Recorded, { stream: `${string}@bookTicker` }> =>
+  "stream" in m && m.stream.endsWith("@bookTicker");
+const isDepth = (m: Recorded): m is Extract<Recorded, { stream: `${string}@depth@${string}` }> =>
+  "stream" in m && m.stream.includes("@depth");
+
 describe.skipIf(!hasSharedData)(titleFor("depth book on recorded captures"), () => {
   it("is never crossed and agrees with every bookTicker of the same update id before it", async () => {
     const decimals = new DecimalReader();
-    const levels = (from: readonly (readonly [string, string])[]): number[] =>
+    const levels = (from: Levels): number[] =>
       from.flatMap(([px, q]) => [decimals.floor(px, NATIVE_PX_DECIMALS), decimals.floor(q, 8)]);
     let compared = 0;
     let equal = 0;
@@ -95,9 +105,8 @@ describe.skipIf(!hasSharedData)(titleFor("depth book on recorded captures"), () 
       let tickerAsk = 0;
       await readLines(`${SHARED_DATA}/binance-l2/${file}`, (line) => {
         if (messages >= 3000) return;
-        // biome-ignore lint/suspicious/noExplicitAny: recorded messages of several kinds
-        const message = JSON.parse(splitRawLine(line)!.json) as any;
-        if (message.lastUpdateId !== undefined) {
+        const message = JSON.parse(splitRawLine(line)!.json) as Recorded;
+        if (!("stream" in message)) {
           book.reset({
             lastUpdateId: message.lastUpdateId,
             bids: levels(message.bids),
@@ -105,12 +114,13 @@ describe.skipIf(!hasSharedData)(titleFor("depth book on recorded captures"), () 
           });
           return;
         }
-        const { data } = message;
-        if (message.stream.endsWith("@bookTicker")) {
+        if (isTicker(message)) {
+          const { data } = message;
           tickerId = data.u;
           tickerBid = decimals.floor(data.b, NATIVE_PX_DECIMALS);
           tickerAsk = decimals.floor(data.a, NATIVE_PX_DECIMALS);
-        } else if (message.stream.includes("@depth")) {
+        } else if (isDepth(message)) {
+          const { data } = message;
           const result = book.apply({
             first: data.U,
             last: data.u,

@@ -1,10 +1,15 @@
 import {
   appendFileSync,
+  closeSync,
+  existsSync,
   mkdtempSync,
+  openSync,
   readdirSync,
   readFileSync,
+  readlinkSync,
   rmSync,
   statSync,
+  utimesSync,
   writeFileSync,
 } from "node:fs";
 import { tmpdir } from "node:os";
@@ -23,6 +28,7 @@ import {
   journalTap,
   listJournals,
   NO_BYTES,
+  pruneRuns,
 } from "../../src/store/index.js";
 import type { WireTap } from "../../src/venues/port.js";
 
@@ -59,6 +65,14 @@ function read(): { reader: JournalReader; records: Kept[] } {
 const bytesOf = (text: string): Uint8Array => Buffer.from(text, "latin1");
 const filled = (length: number, seed: number): Uint8Array =>
   Uint8Array.from({ length }, (_, i) => (i * 31 + seed) & 255);
+
+function linkOf(fd: string): string {
+  try {
+    return readlinkSync(`/proc/self/fd/${fd}`);
+  } catch {
+    return ""; // closed meanwhile
+  }
+}
 
 describe("journal", () => {
   it("gives back what was appended, in order, with times, streams and sequence numbers", async () => {
@@ -190,6 +204,61 @@ describe("journal", () => {
     expect(reader.report.missingRecords).toBe(100 - taken);
   });
 
+  it("takes nothing from the heap for the bytes it copies", () => {
+    const journal = writer({ bufferBytes: 16 * 2 ** 20, bufferCount: 2 });
+    const frame = filled(1800, 1);
+    const run = (): { heap: number; buffers: number } => {
+      const before = process.memoryUsage();
+      for (let i = 0; i < 4000; i++) journal.append(JournalKind.InboundFrame, i, frame, 1);
+      const after = process.memoryUsage();
+      return {
+        heap: (after.heapUsed - before.heapUsed) / 4000,
+        buffers: after.arrayBuffers - before.arrayBuffers,
+      };
+    };
+    run();
+    const { heap, buffers } = run();
+    expect(journal.stats.lostRecords).toBe(0);
+    expect(buffers).toBeLessThanOrEqual(0); // earlier tests' buffers may be collected meanwhile
+    // Boxed checksums and times; a single view per record would be about 100 bytes.
+    expect(heap).toBeLessThan(64);
+    journal.closeSync();
+  });
+
+  it.runIf(existsSync("/proc/self/fd"))(
+    "counts what a failing disk swallows and goes on without a hole",
+    async () => {
+      const told: string[] = [];
+      const journal = writer({ onTrouble: (message) => told.push(message) });
+      journal.append(JournalKind.Note, 1, bytesOf("one"));
+      await journal.flush();
+      // The disk fails: the segment's descriptor is gone.
+      const [file] = listJournals(dir)[0]!.files;
+      const fd = Number(readdirSync("/proc/self/fd").find((n) => linkOf(n) === file));
+      closeSync(fd);
+      for (const text of ["lost 1", "lost 2", "lost 3"]) {
+        journal.append(JournalKind.Note, 2, bytesOf(text));
+        await journal.flush();
+      }
+      expect(journal.stats).toMatchObject({ writeErrors: 3, lostRecords: 5 }); // three notes and two Lost records
+      expect(told).toEqual(["journal feed: cannot write (EBADF); records are being lost"]);
+      // And comes back under the same number.
+      const spares: number[] = [];
+      for (let again = openSync(file!, "r+"); again !== fd; again = openSync(file!, "r+")) spares.push(again);
+      for (const spare of spares) closeSync(spare);
+      journal.append(JournalKind.Note, 3, bytesOf("back"));
+      await journal.close();
+      const { reader, records } = read();
+      expect(records.map((r) => (r.kind === JournalKind.Note ? r.text : r.kind))).toEqual([
+        "one",
+        JournalKind.Lost,
+        "back",
+        JournalKind.End,
+      ]);
+      expect(reader.report).toMatchObject({ lostRecords: 5, missingRecords: 5, cutBytes: 0, isClosed: true });
+    },
+  );
+
   it("rotates segments, deletes the oldest beyond the limit and notes it in the next header", async () => {
     const journal = writer({ bufferBytes: 4096, bufferCount: 2, segmentBytes: 8192, maxBytes: 24_576 });
     for (let i = 0; i < 60; i++) {
@@ -284,6 +353,26 @@ describe("journal", () => {
       "run-1 main",
       "run-2 feed",
     ]);
+  });
+
+  it("deletes whole runs, oldest first, and none that may be alive", async () => {
+    const nowMs = 1_757_015_216_000;
+    for (const [runId, ageHours] of [
+      ["old", 72],
+      ["older", 96],
+      ["yesterday", 25],
+      ["live", 0],
+    ] as const) {
+      const journal = writer({ runId });
+      journal.append(JournalKind.Note, 1, filled(10_000, 1));
+      await journal.close();
+      for (const { runId: id, files } of listJournals(dir))
+        if (id === runId)
+          for (const file of files) utimesSync(file, nowMs / 1000, nowMs / 1000 - ageHours * 3600);
+    }
+    expect(pruneRuns(dir, 25_000, nowMs)).toEqual(["older", "old"]);
+    expect(pruneRuns(dir, 0, nowMs)).toEqual(["yesterday"]);
+    expect(listJournals(dir).map((j) => j.runId)).toEqual(["live"]);
   });
 
   it("refuses a used run id, a folder that is not there, and names that are paths", () => {

@@ -3,6 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
 import { gzipSync } from "node:zlib";
+import fc from "fast-check";
 import { afterAll, beforeEach, describe, expect, it } from "vitest";
 import { openTape, type Tape, type TapeEvent, type TapeOptions } from "../../src/store/tape/index.js";
 
@@ -472,6 +473,81 @@ describe("tapes that cannot be opened", () => {
       code: "no_book",
       message: expect.stringMatching(/no order book/),
     });
+  });
+});
+
+describe("hostile recordings", () => {
+  const sources: readonly (readonly [string, readonly string[]])[] = [
+    [
+      "usdm_btcusdt_20240808",
+      [...START, trade(30, 1, "100.0", "1", true), depth(600, 10, 10, 9, [["99.90", "7.000"]], [])],
+    ],
+    [
+      "ws_btc_20250126",
+      [
+        `${ns(300)} {"channel":"l2Book","data":{"coin":"BTC","time":${T0},"levels":[[{"px":"100.0","sz":"1.5","n":4}],[{"px":"101.0","sz":"2","n":1}]]}}`,
+        `${ns(310)} {"channel":"trades","data":[{"coin":"BTC","side":"A","px":"100.0","sz":"0.1","time":${T0},"tid":7}]}`,
+        `${ns(320)} {"channel":"bbo","data":{"coin":"BTC","time":${T0},"bbo":[null,{"px":"101.0","sz":"2","n":1}]}}`,
+      ],
+    ],
+    [
+      "orderbooks_BTC_20250904.csv",
+      [
+        BOOK_HEADER,
+        csvBook("1757015216.5", 1757015216100, 100),
+        csvBook("1757015217.25", 1757015216900, 101),
+      ],
+    ],
+  ];
+  const splices = [
+    "null",
+    "[]",
+    "{}",
+    "-1",
+    "1e999",
+    '"',
+    ",",
+    "\u0000",
+    "{",
+    "}",
+    "0",
+    "99999999999999999999",
+    "true",
+    '""',
+  ];
+
+  it("law: a damaged line is counted or the tape refused in one line, never a crash", async () => {
+    await fc.assert(
+      fc.asyncProperty(
+        fc.constantFrom(...sources),
+        fc.array(fc.tuple(fc.nat(), fc.nat(), fc.nat({ max: 12 }), fc.constantFrom(...splices)), {
+          minLength: 1,
+          maxLength: 4,
+        }),
+        async ([name, lines], damages) => {
+          const damaged = [...lines];
+          for (const [which, where, length, text] of damages) {
+            const at = which % damaged.length;
+            const line = damaged[at]!;
+            const from = where % line.length;
+            damaged[at] = line.slice(0, from) + text + line.slice(from + length);
+          }
+          const outcome = await openTape(file(name, damaged)).then(
+            (tape) => {
+              for (const e of events(tape)) {
+                expect(Number.isFinite(e.recvMs) && Number.isFinite(e.exchMs)).toBe(true);
+                if (e.kind === "book")
+                  expect(e.bidPxTicks![0] ?? 0).toBeLessThan(e.askPxTicks![0] ?? Number.POSITIVE_INFINITY);
+              }
+              return tape.stats.malformedLines >= 0;
+            },
+            (cause: Error) => cause.name === "TapeError" && !cause.message.includes("\n"),
+          );
+          expect(outcome).toBe(true);
+        },
+      ),
+      { seed: 41, numRuns: 400 },
+    );
   });
 });
 

@@ -49,8 +49,7 @@ export class DepthBook {
       ? diff.first <= this.lastUpdateId + (diff.isSpot ? 1 : 0)
       : diff.previous === this.lastUpdateId;
     if (!chains) {
-      this.lose();
-      this.brokenChains++;
+      this.distrust();
       this.buffered.push(diff);
       return "broken";
     }
@@ -87,7 +86,9 @@ export class DepthBook {
     return best;
   }
 
-  private lose(): void {
+  /** Forgets the book until the next snapshot. */
+  distrust(): void {
+    this.brokenChains++;
     this.bids.clear();
     this.asks.clear();
     this.isSynced = false;

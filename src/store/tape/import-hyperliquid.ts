@@ -4,7 +4,7 @@ import { type ColumnsBuilder, TAPE_LEVELS, TapeKind } from "./columns.js";
 import { DecimalReader } from "./decimal.js";
 import { TapeError } from "./errors.js";
 import type { Grid } from "./instruments.js";
-import { splitRawLine } from "./raw-line.js";
+import { isPlausibleStamp, splitRawLine } from "./raw-line.js";
 import { readLines } from "./read-lines.js";
 import type { ImportTally } from "./stats.js";
 
@@ -70,10 +70,15 @@ class GridReader {
   }
 
   private any(text: string | undefined, decimals: number, what: string): number {
-    const value = text === undefined ? Number.NaN : this.decimals.floor(text, decimals);
+    const value = typeof text !== "string" ? Number.NaN : this.decimals.floor(text, decimals);
     if (Number.isNaN(value)) throw new BadLine(`${what} is not a number: ${String(text).slice(0, 24)}`);
     return value;
   }
+}
+
+function positive(value: number): number {
+  if (value <= 0) throw new BadLine("level without price or size");
+  return value;
 }
 
 const secondsText = /^(\d{1,11})(?:\.(\d{1,9}))?$/;
@@ -113,6 +118,7 @@ export async function importHyperliquidCsv(
     const recvMs = secondsToMs(cell("timestamp"));
     const exchMs = numbers.integer(cell("exchange_timestamp"), "exchange_timestamp");
     if (recvMs < lastRecvMs) throw new BadLine("timestamp steps back");
+    if (!isPlausibleStamp(recvMs, exchMs)) throw new BadLine("exchange time is a day or more off");
     if (kind === "orderbooks") {
       draft.clear();
       for (let i = 0; i < levels!.length; i += 2) {
@@ -252,38 +258,47 @@ export async function importHyperliquidRaw(
     tally.coinsSeen.add(seen);
     return seen.toUpperCase() === coin.toUpperCase();
   };
-  const time = (ms: number | undefined): number => {
+  const time = (recvMs: number, ms: number | undefined): number => {
     if (!Number.isSafeInteger(ms)) throw new BadLine("message without time");
+    if (!isPlausibleStamp(recvMs, ms)) throw new BadLine("exchange time is a day or more off");
     return ms!;
+  };
+  const addLevels = (side: Side, levels: readonly (WireLevel | null)[]): void => {
+    for (const level of levels) {
+      if (typeof level !== "object" || level === null) throw new BadLine("level is not an object");
+      const { n } = level;
+      const orders = Number.isSafeInteger(n) && n! >= 0 ? n! : 0;
+      draft.add(side, positive(numbers.px(level.px)), positive(numbers.sz(level.sz)), orders);
+    }
   };
 
   const onBook = (recvMs: number, data: WireBook): boolean => {
     if (!isWanted(data.coin)) return false;
-    const [bids, asks] = data.levels ?? [];
+    const [bids, asks] = Array.isArray(data.levels) ? (data.levels as WireBook["levels"] & object) : [];
     if (!Array.isArray(bids) || !Array.isArray(asks)) throw new BadLine("l2Book without levels");
     draft.clear();
-    for (const level of bids as WireLevel[])
-      draft.add(Side.Buy, numbers.px(level.px), numbers.sz(level.sz), level.n ?? 0);
-    for (const level of asks as WireLevel[])
-      draft.add(Side.Sell, numbers.px(level.px), numbers.sz(level.sz), level.n ?? 0);
-    draft.write(out, recvMs, time(data.time));
+    addLevels(Side.Buy, bids);
+    addLevels(Side.Sell, asks);
+    draft.write(out, recvMs, time(recvMs, data.time));
     return true;
   };
   const onBbo = (recvMs: number, data: WireBook): boolean => {
     if (!isWanted(data.coin)) return false;
-    const [bid, ask] = data.bbo ?? [];
+    const [bid, ask] = Array.isArray(data.bbo) ? (data.bbo as readonly (WireLevel | null)[]) : [];
+    if (!bid && !ask) throw new BadLine("bbo without a side");
     const bidPx = bid ? numbers.px(bid.px) : 0;
     const askPx = ask ? numbers.px(ask.px) : 0;
     if (bid && ask && bidPx >= askPx) throw new BadLine("crossed bbo");
-    const exchMs = time(data.time);
+    const exchMs = time(recvMs, data.time);
     const bidSz = bid ? numbers.sz(bid.sz) : 0;
     out.row(TapeKind.Bbo, recvMs, exchMs, bidPx, bidSz, askPx, ask ? numbers.sz(ask.sz) : 0);
     return true;
   };
-  const onTrades = (recvMs: number, data: readonly WireTrade[]): boolean => {
+  const onTrades = (recvMs: number, data: readonly (WireTrade | null)[]): boolean => {
     const before = out.count;
     try {
       for (const trade of data) {
+        if (typeof trade !== "object" || trade === null) throw new BadLine("trade is not an object");
         if (!isWanted(trade.coin)) continue;
         if (trade.side !== "B" && trade.side !== "A") throw new BadLine(`trade side ${trade.side}`);
         const px = numbers.px(trade.px);
@@ -291,7 +306,7 @@ export async function importHyperliquidRaw(
         if (px <= 0 || sz <= 0 || !Number.isSafeInteger(trade.tid))
           throw new BadLine("trade without px, sz, tid");
         const side = trade.side === "B" ? Side.Buy : Side.Sell;
-        out.row(TapeKind.Trade, recvMs, time(trade.time), px, sz, side, trade.tid!);
+        out.row(TapeKind.Trade, recvMs, time(recvMs, trade.time), px, sz, side, trade.tid!);
       }
     } catch (cause) {
       out.count = before; // a message is taken whole or not at all

@@ -18,3 +18,9 @@ export function splitRawLine(line: string): RawLine | undefined {
   const recvMs = Number(line.slice(0, 13)) + Number(`0.${line.slice(13, space)}`);
   return { recvMs, json: line.slice(space + 1) };
 }
+
+const DAY_MS = 86_400_000;
+
+/** False for an exchange time no clock error and no backlog explains. */
+export const isPlausibleStamp = (recvMs: number, exchMs: unknown): boolean =>
+  typeof exchMs === "number" && Math.abs(recvMs - exchMs) < DAY_MS;

@@ -67,13 +67,13 @@ export interface Tape extends TapeSource {
 
 export interface TapeOptions {
   /** Needed when the path holds several; checked otherwise. */
-  readonly coin?: string;
+  readonly coin?: string | undefined;
   /** Receive time between sampled books of a raw Binance capture, ms. Default 500, Hyperliquid's own cadence. */
-  readonly bookEveryMs?: number;
+  readonly bookEveryMs?: number | undefined;
   /** Silence of all streams that ends a segment, ms. Default 5,000; the venues send several messages a second. */
-  readonly maxSilenceMs?: number;
+  readonly maxSilenceMs?: number | undefined;
   /** For coins the table of instruments does not know. */
-  readonly szDecimals?: number;
+  readonly szDecimals?: number | undefined;
 }
 
 /**
@@ -242,7 +242,7 @@ function notesOf(plan: TapePlan, tape: ImportedTape): string[] {
   if (stats.duplicateTrades > 0) notes.push(`${stats.duplicateTrades} repeated trade ids left out`);
   if (stats.backlogTrades > 0) notes.push(`${stats.backlogTrades} trades are backlog of (re)connects`);
   if (stats.brokenChains > 0)
-    notes.push(`the book was lost ${stats.brokenChains} times to a break in its update ids`);
+    notes.push(`the book was lost ${stats.brokenChains} times (update ids broke off, or it was crossed)`);
   if (stats.gaps > 0) notes.push(`${stats.gaps} gaps; what follows each is moved to start 1 s after it`);
   return notes;
 }

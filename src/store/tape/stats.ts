@@ -14,7 +14,7 @@ export interface TapeStats {
   readonly malformedLines: number;
   /** The first few malformed lines: file, line number, why. */
   readonly malformedSamples: readonly string[];
-  /** Books lost to a break in the update-id chain. */
+  /** Books lost to a break in the update-id chain, or found crossed. */
   readonly brokenChains: number;
 }
 
