@@ -15,7 +15,7 @@
  * | symmetric       | m max(configured, floor): the user's own number, gamma has no say | no | 1       |
  * | inventory_aware | m (max(configured, floor) + G/2)              | yes  | 1                         |
  * | glft            | as above                                      | yes  | 1, the optimal depth      |
- * | ladder          | as above, floor = max(floor, min_depth)       | yes  | level_count up to m max_depth |
+ * | ladder          | as above, floor = max(floor, min_depth)       | yes  | level_count, to m max_depth |
  *
  * All in bps, per bps, bps/sqrt(s). T = horizon_s, or the horizon that reproduces the GLFT slope when it is 0. Every term is published,
  * also when the status is not Ok. Fees enter additively; the factor e^(kappa phi/2) on G (models.md 5.4) is left out: it
@@ -224,8 +224,10 @@ function placeLevels(out: usize, slot: usize): i32 {
   const half = Ladder.halfSpreadBps(out);
   const isLadder = KernelConfig.strategy(slot) == StrategyType.Ladder;
   const count = isLadder ? <i32>KernelConfig.levelCount(slot) : 1;
-  const deepest = max(KernelConfig.maxDepthBps(slot) * KernelConfig.spreadMult(slot), half);
-  ladderDepths(DEPTHS, count, half, deepest, KernelConfig.spacing(slot));
+  const deepest = KernelConfig.maxDepthBps(slot) * KernelConfig.spreadMult(slot);
+  // What pays lies beyond the depth the user allows: say so, rather than quote where he did not ask for it.
+  if (isLadder && half > deepest) return KernelStatus.NoProfitableLevel;
+  ladderDepths(DEPTHS, count, half, max(deepest, half), KernelConfig.spacing(slot));
   const side = KernelConfig.sideSzLots(slot) * KernelConfig.sizeMult(slot);
   if (isLadder) {
     // With few levels a cap below their equal share would leave size unused for no reason of risk.

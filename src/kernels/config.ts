@@ -75,9 +75,10 @@ export interface KernelParams {
 
 /**
  * The manual's defaults where it has them (SOP §4.2), else models.md §18. Three differ from the reference, with reasons:
+ * `horizonS` 60 instead of 120, since with the manual's gamma of 0.3 (the reference's is 0.1) 120 s would put the skew at the
+ * limit beyond 5 half-spreads at 1 bp per sqrt(s);
  * `maxSkewRatio` 0.9 instead of 1.5, so that bid < fair < ask holds by composition (DESIGN §4); `levelWeightCap` 0.22, just
- * under the reference range, because on liquid books kappa is near its upper clamp and a proportional ladder would be one level;
- * `kappaMaxPerBps` 2 and the other clamps are the reference's, per bp.
+ * under the reference range, because on liquid books kappa is near its upper clamp and a proportional ladder would be one level.
  *
  * `maxPosLots` and `sideSzLots` are those of 0.05 and 0.01 BTC at five size decimals: always set them.
  */
@@ -95,7 +96,7 @@ export const DEFAULT_KERNEL_PARAMS: KernelParams = {
   gammaMult: 1,
   spreadMult: 1,
   sizeMult: 1,
-  horizonS: 120,
+  horizonS: 60,
   symmetricHalfSpreadBps: 5,
   maxSkewRatio: 0.9,
   makerFeeBps: 1.5,

@@ -310,7 +310,7 @@ describe("law 5: symmetry", () => {
   test("a longer position never raises a price", () => {
     fc.assert(
       fc.property(book, between(0.1, 0.9), (c0, more) => {
-        const c = { ...c0, minNotional: 0, strategy: 3 };
+        const c: Case = { ...c0, minNotional: 0, strategy: StrategyType.Ladder };
         const flat = ladderOf({ ...c, posRatio: 0 }).ladder;
         const long = ladderOf({ ...c, posRatio: more }).ladder;
         if (flat.bids[0] && long.bids[0])
