@@ -240,6 +240,8 @@ export class JournalWriter {
   /** Writes what is left and an End record, and closes the file. */
   async close(): Promise<void> {
     if (this.isClosed) return;
+    // First make room: with all buffers full the End record would be lost.
+    await this.flush();
     this.append(JournalKind.End, this.lastMonoNs, NO_BYTES);
     await this.flush();
     if (this.isClosed) return;
@@ -250,6 +252,7 @@ export class JournalWriter {
   /** As `close`, for the way out of a dying process: synchronous, and synced to the disk. */
   closeSync(): void {
     if (this.isClosed) return;
+    this.flushSync();
     this.append(JournalKind.End, this.lastMonoNs, NO_BYTES);
     this.flushSync();
     this.isClosed = true;
@@ -258,7 +261,8 @@ export class JournalWriter {
     } catch {
       // a file system without sync, or a full disk: nothing better can be done on the way out
     }
-    closeQuietly(this.fd);
+    // A write still under way would land in whatever file got the number next: its callback closes.
+    if (this.inFlight === undefined) closeQuietly(this.fd);
   }
 
   /** Bytes appended but not yet written. */
@@ -389,6 +393,7 @@ export class JournalWriter {
       this.stats.writtenBytes += block.used;
     }
     this.inFlight = undefined;
+    if (this.isClosed) closeQuietly(this.fd);
     this.recycle(block);
     this.settle();
     this.pump();

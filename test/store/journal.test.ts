@@ -182,6 +182,20 @@ describe("journal", () => {
     expect(readFileSync(listJournals(dir)[0]!.files[0]!)).toEqual(before);
   });
 
+  it.each(["close", "closeSync"] as const)("%s ends in order though every buffer is full", async (how) => {
+    const journal = writer({ bufferBytes: 4096, bufferCount: 2 });
+    for (let i = 0; i < 20; i++) journal.append(JournalKind.InboundFrame, i, filled(1000, i));
+    await journal[how]();
+    const { reader, records } = read();
+    expect(reader.report).toMatchObject({
+      isClosed: true,
+      cutBytes: 0,
+      lostRecords: journal.stats.lostRecords,
+    });
+    expect(records.length).toBe(journal.stats.records);
+    expect(journal.stats.lostRecords).toBeGreaterThan(0);
+  });
+
   it("loses and counts what the disk cannot take, says so in its place, and never grows", async () => {
     const told: string[] = [];
     const journal = writer({ bufferBytes: 4096, bufferCount: 2, onTrouble: (message) => told.push(message) });
