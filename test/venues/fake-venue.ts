@@ -10,10 +10,23 @@ import type { NetworkEndpoints } from "../../src/venues/hyperliquid/network.js";
 import { networkEndpoints } from "../../src/venues/hyperliquid/network.js";
 import type { AckStatus, FillEvent, GatewayEvents, OrderUpdate } from "../../src/venues/port.js";
 
+/** A signed payload as it arrived; which of the action's fields are there depends on its type. */
+export interface Payload {
+  readonly action: {
+    readonly type: string;
+    readonly orders: readonly object[];
+    readonly cancels: readonly object[];
+    readonly f?: boolean;
+  };
+  readonly nonce: number;
+  readonly signature: { readonly r: string; readonly s: string; readonly v: number };
+  readonly vaultAddress?: string;
+  readonly expiresAfter?: number;
+}
+
 export interface Post {
   readonly id: number;
-  // biome-ignore lint/suspicious/noExplicitAny: tests read into arbitrary payloads
-  readonly payload: any;
+  readonly payload: Payload;
 }
 
 export class FakeVenue {
@@ -24,8 +37,7 @@ export class FakeVenue {
   readonly frames: Record<string, unknown>[] = [];
   readonly posts: Post[] = [];
   /** Payloads of `POST /exchange`. */
-  // biome-ignore lint/suspicious/noExplicitAny: tests read into arbitrary payloads
-  readonly exchanged: any[] = [];
+  readonly exchanged: Payload[] = [];
   acksSubscriptions = true;
   answersPings = true;
   onPost: (post: Post) => void = () => {};

@@ -236,7 +236,7 @@ describe("sending", () => {
     await venue.until(() => venue.posts.length === 1);
     const { payload } = venue.posts[0]!;
     expect(payload.vaultAddress).toBe(vault);
-    expect(Math.abs(payload.expiresAfter - payload.nonce - 15_000)).toBeLessThan(1000);
+    expect(Math.abs(payload.expiresAfter! - payload.nonce - 15_000)).toBeLessThan(1000);
     expect(payload.action.f).toBe(true);
   });
 
@@ -244,7 +244,7 @@ describe("sending", () => {
     const { venue, gateway } = await rig();
     for (let i = 0; i < 50; i++) gateway.place(orders(1));
     await venue.until(() => venue.posts.length === 50);
-    const nonces = venue.posts.map((p) => p.payload.nonce as number);
+    const nonces = venue.posts.map((p) => p.payload.nonce);
     expect(nonces.every((n, i) => i === 0 || n > nonces[i - 1]!)).toBe(true);
   });
 
@@ -430,7 +430,7 @@ describe("losing the socket", () => {
     await events.until(() => events.connects === 2);
     expect(events.disconnects).toHaveLength(1);
     expect(venue.frames.filter((f) => f["method"] === "subscribe")).toHaveLength(6);
-    expect(gateway.counters.reconnects).toBe(1);
+    expect(gateway.counters).toMatchObject({ reconnects: 1, postsInFlight: 0 });
     const after = gateway.place(orders(1));
     await venue.until(() => venue.posts.length === 3);
     venue.answer(venue.posts[2]!, [{ resting: { oid: 3 } }]);
@@ -472,7 +472,7 @@ describe("HTTP fallback", () => {
     venue.exchangeAnswer = () => ok([{ resting: { oid: 4 } }]);
     const batch = gateway.place(orders(1));
     expect(await events.ack(batch)).toEqual([{ kind: "resting", oid: 4 }]);
-    expect(Object.keys(venue.exchanged[0])).toEqual(["action", "nonce", "signature"]);
+    expect(Object.keys(venue.exchanged[0]!)).toEqual(["action", "nonce", "signature"]);
     expect(gateway.counters).toMatchObject({ httpSent: 1, postsSent: 0 });
     expect(gateway.lastSend.wireMonoNs).toBeGreaterThanOrEqual(gateway.lastSend.signEndMonoNs);
   });
@@ -491,7 +491,7 @@ describe("HTTP fallback", () => {
     [422, "Failed to deserialize", "error", "Other"],
     [502, "<html>", "unknown", undefined],
     [200, "<html>", "unknown", undefined],
-  ] as const)("status %i makes the orders %s", async (status, body, kind, code) => {
+  ] as const)('status %i with body "%s" makes the orders %s', async (status, body, kind, code) => {
     const { venue, gateway, events } = await offline();
     venue.exchangeStatus = status;
     venue.exchangeAnswer = () => body;
