@@ -5,6 +5,7 @@ import type { SimOrder } from "../src/sim/account.js";
 import { parseAction, parseEnvelope } from "../src/sim/actions.js";
 import { actionHash, addressOfKey, agentDigest, recoverSigner } from "../src/sim/auth.js";
 import { Exchange, type OrderSpec } from "../src/sim/exchange.js";
+import { ActionExecutor } from "../src/sim/execute.js";
 import { perpInstrument } from "../src/sim/market.js";
 import { L3Book } from "../src/sim/matching.js";
 import { type BenchContext, type BenchResult, type BenchSuite, micro, Samples } from "./harness.js";
@@ -93,12 +94,13 @@ async function signedAction(ctx: BenchContext): Promise<BenchResult> {
   const exchange = new Exchange({ ...new Exchange().options, openOrdersMax: count + 1 });
   exchange.addMarket(perpInstrument("BTC", 5, 40), new L3Book());
   exchange.deposit(address, 1e15);
+  const executor = new ActionExecutor(exchange);
   const samples = new Samples(count);
   for (const [i, text] of texts.entries()) {
     const t0 = process.hrtime.bigint();
     const envelope = parseEnvelope(JSON.parse(text))!;
     const signer = recoverSigner(envelope, ["b"], (a) => exchange.accountOfSigner(a) !== undefined)!;
-    const answer = JSON.stringify(exchange.execute(signer, envelope, WALL_MS + i, WALL_MS + i));
+    const answer = JSON.stringify(executor.execute(signer, envelope, WALL_MS + i, WALL_MS + i));
     samples.add(Number(process.hrtime.bigint() - t0));
     if (!answer.includes("resting")) throw new Error(`sim.signedAction: unexpected answer ${answer}`);
   }

@@ -7,7 +7,6 @@
  */
 import { Side } from "../domain/index.js";
 import { BookOrder } from "./matching.js";
-import { NonceSet } from "./nonces.js";
 import { dec } from "./wire.js";
 
 export type SimTif = "Gtc" | "Ioc" | "Alo" | "FrontendMarket";
@@ -125,7 +124,6 @@ export class Account {
   private readonly closed: SimOrder[] = [];
   /** Oldest first. */
   readonly fills: FillWire[] = [];
-  readonly nonces = new NonceSet();
   readonly chosenLeverage: (number | undefined)[] = [];
   cumVolumeUsd = 0;
   requestsUsed = 0;

@@ -8,7 +8,7 @@
  * Checks follow the order of reference/hyperliquid-api.md 8.3; texts are those of 4.11 and 4.12. Not modelled yet: isolated
  * margin, liquidation, funding payments, open-interest caps, trigger orders, address rate limits (counted, not enforced).
  */
-import { decimalToWire, type Instrument, pow10, Side, stepTicks, wireToDecimal } from "../domain/index.js";
+import { decimalToWire, type Instrument, Side, stepTicks, wireToDecimal } from "../domain/index.js";
 import {
   Account,
   type FillWire,
@@ -19,9 +19,9 @@ import {
   SimOrder,
   type SimTif,
 } from "./account.js";
-import { type Action, actionLength, type Envelope, type OrderWire } from "./actions.js";
+import type { OrderWire } from "./actions.js";
+import { Market, TAPE_ADDRESS, type TradeWire, tapeHash } from "./listed-market.js";
 import type { MatchEvents, MatchingBook } from "./matching.js";
-import { NonceSet } from "./nonces.js";
 import { dec } from "./wire.js";
 
 export interface FeeRates {
@@ -49,18 +49,6 @@ export const DEFAULT_EXCHANGE_OPTIONS: ExchangeOptions = {
   openOrdersMax: 1000,
 };
 
-/** A print as the public feed shows it (reference 2.4). */
-export interface TradeWire {
-  readonly coin: string;
-  readonly side: "B" | "A";
-  readonly px: string;
-  readonly sz: string;
-  readonly time: number;
-  readonly hash: string;
-  readonly tid: number;
-  readonly users: readonly [string, string];
-}
-
 export interface ExchangeEvents {
   /** A print made by matching here (not a replayed one). */
   onTrade(market: Market, trade: TradeWire): void;
@@ -76,72 +64,6 @@ const NO_EVENTS: ExchangeEvents = {
   onFill() {},
   onNonUserCancel() {},
 };
-
-const RECENT_TRADES_KEPT = 500;
-const DAY_MS = 86_400_000;
-
-/** One listed market: its grid, its book and its public statistics. */
-export class Market {
-  readonly coin: string;
-  readonly pxDecimals: number;
-  readonly szDecimals: number;
-  /** Oldest first. */
-  readonly recentTrades: TradeWire[] = [];
-  /** 0 until something is known. */
-  lastTicks = 0;
-  markTicks = 0;
-  oracleTicks = 0;
-  prevDayTicks = 0;
-  dayVolumeUsd = 0;
-  dayVolumeBase = 0;
-  private day = -1;
-
-  constructor(
-    readonly asset: number,
-    readonly instrument: Instrument,
-    readonly book: MatchingBook,
-  ) {
-    this.coin = instrument.coin;
-    this.pxDecimals = instrument.pxDecimals;
-    this.szDecimals = instrument.szDecimals;
-  }
-
-  /** Notes a print in the public statistics; of this exchange's own making or replayed. */
-  recordTrade(trade: TradeWire, pxTicks: number, szLots: number): void {
-    const { recentTrades } = this;
-    recentTrades.push(trade);
-    if (recentTrades.length >= RECENT_TRADES_KEPT * 2) recentTrades.splice(0, RECENT_TRADES_KEPT);
-    this.lastTicks = pxTicks;
-    const day = Math.floor(trade.time / DAY_MS);
-    if (day !== this.day) {
-      this.prevDayTicks = this.markTicks || pxTicks;
-      this.dayVolumeUsd = 0;
-      this.dayVolumeBase = 0;
-      this.day = day;
-    }
-    this.dayVolumeUsd += (pxTicks * szLots) / 1e6;
-    this.dayVolumeBase += szLots / pow10(this.szDecimals);
-  }
-
-  /** The price against which margin and bands are measured; 0 when nothing was ever quoted or traded. */
-  get referenceTicks(): number {
-    return this.markTicks || this.lastTicks;
-  }
-
-  /**
-   * Sets the mark to median(best bid, best ask, last trade), item 2 of reference 8.9, the only one a lone exchange has.
-   */
-  updateMark(): void {
-    const { bestBidTicks: bid, bestAskTicks: ask } = this.book;
-    if (bid === 0 || ask === 0) {
-      if (this.lastTicks > 0) this.markTicks = this.lastTicks;
-      return;
-    }
-    const last = this.lastTicks || (bid + ask) / 2;
-    this.markTicks = Math.round(Math.max(Math.min(bid, ask), Math.min(Math.max(bid, ask), last)));
-    if (this.prevDayTicks === 0) this.prevDayTicks = this.markTicks;
-  }
-}
 
 /** An order that passed parsing: on integers, not yet checked against the market. */
 export interface OrderSpec {
@@ -172,18 +94,6 @@ export interface Placement {
   readonly status: OrderStatusWire;
 }
 
-export type ExchangeResponse =
-  | { readonly status: "ok"; readonly response: { readonly type: string; readonly data?: unknown } }
-  | { readonly status: "err"; readonly response: string };
-
-const ok = (type: string, statuses?: readonly unknown[]): ExchangeResponse => ({
-  status: "ok",
-  response: statuses === undefined ? { type } : { type, data: { statuses } },
-});
-const err = (response: string): ExchangeResponse => ({ status: "err", response });
-
-const WEIGHT_MAX = 200;
-const MISSING_ORDER = "Order was never placed, already canceled, or filled.";
 /** Above any oid seen in public recordings, so that a mixed-up network is noticed by eye. */
 const FIRST_OID = 900_000_000_000;
 
@@ -193,13 +103,11 @@ export class Exchange {
   private readonly byAddress = new Map<string, Account>();
   private readonly agents = new Map<string, Account>();
   private readonly accounts: Account[] = [];
-  private readonly agentNonces = new Map<string, NonceSet>();
   /** Every fee ever charged minus every rebate, micro-dollars. */
   feePotMicroUsd = 0;
   depositsMicroUsd = 0;
   events: ExchangeEvents = NO_EVENTS;
   private nextOid = FIRST_OID;
-  private actionCount = 0;
   private tradeCount = 0;
 
   constructor(readonly options: ExchangeOptions = DEFAULT_EXCHANGE_OPTIONS) {}
@@ -336,7 +244,9 @@ export class Exchange {
   private taker: SimOrder | undefined;
   private takenLots = 0;
   private takenMicroUsd = 0;
-  private actionHash = "";
+  /** Hash of the transaction being carried out; empty between transactions. */
+  private txHash = "";
+  private txCount = 0;
   private nowMs = 0;
 
   private readonly matchEvents: MatchEvents = {
@@ -347,9 +257,10 @@ export class Exchange {
       taker.szLots -= szLots;
       this.takenLots += szLots;
       this.takenMicroUsd += pxTicks * szLots;
-      this.publishTrade(taker, resting, pxTicks, szLots, tid);
-      this.settle(taker, pxTicks, szLots, true, tid);
-      if (resting !== undefined) this.settleResting(resting, szLots, tid);
+      const hash = this.txHash;
+      this.publishTrade(taker, resting, pxTicks, szLots, tid, hash);
+      this.settle(taker, pxTicks, szLots, true, tid, hash);
+      if (resting !== undefined) this.settleResting(resting, szLots, tid, hash);
     },
     onSelfTrade: (resting) => {
       this.release(resting as SimOrder, resting.szLots);
@@ -405,11 +316,14 @@ export class Exchange {
     const isImmediate = tif === "Ioc" || tif === "FrontendMarket";
     if (isMarketable) {
       if (!isImmediate) this.announce(order);
-      const outer = this.taker;
       this.taker = order;
       // The book counts its own remainder; `onMatch` keeps the order's in step, so that events see it.
-      market.book.take(account.id, order.side, order.pxTicks, order.szLots, this.matchEvents);
-      this.taker = outer;
+      const take = (): unknown =>
+        market.book.take(account.id, order.side, order.pxTicks, order.szLots, this.matchEvents);
+      // A house order is a transaction of its own.
+      if (this.txHash === "") this.inTransaction(take);
+      else take();
+      this.taker = undefined;
     }
     const { takenLots, takenMicroUsd } = this;
     if (isImmediate && takenLots === 0) {
@@ -485,19 +399,27 @@ export class Exchange {
    */
   fillFromTape(order: SimOrder, szLots: number, tid: number, exchMs: number): void {
     this.nowMs = exchMs;
-    this.settleResting(order, szLots, tid !== 0 ? tid : this.tradeId(order.oid, ++this.tradeCount));
+    const id = tid !== 0 ? tid : this.tradeId(order.oid, 0);
+    this.settleResting(order, szLots, id, tapeHash(id));
     this.trimReduceOnly(order.account, this.markets[order.market.asset]!);
   }
 
-  private settleResting(order: SimOrder, szLots: number, tid: number): void {
+  private settleResting(order: SimOrder, szLots: number, tid: number, hash: string): void {
     this.release(order, szLots);
-    this.settle(order, order.pxTicks, szLots, false, tid);
+    this.settle(order, order.pxTicks, szLots, false, tid, hash);
     if (order.szLots === 0) this.close(order, "filled");
     else this.announce(order);
     this.trimReduceOnly(order.account, this.markets[order.market.asset]!);
   }
 
-  private settle(order: SimOrder, pxTicks: number, szLots: number, isTaker: boolean, tid: number): void {
+  private settle(
+    order: SimOrder,
+    pxTicks: number,
+    szLots: number,
+    isTaker: boolean,
+    tid: number,
+    hash: string,
+  ): void {
     const { account } = order;
     const market = this.markets[order.market.asset]!;
     const position = this.positionOf(account, market);
@@ -519,7 +441,7 @@ export class Exchange {
       startPosition: dec(startLots, market.szDecimals),
       dir: fillDirection(startLots, signedLots),
       closedPnl: dec(pnl, 6),
-      hash: isTaker ? this.actionHash || this.hashOf(tid) : this.hashOf(tid),
+      hash,
       oid: order.oid,
       crossed: isTaker,
       fee: dec(fee, 6),
@@ -538,6 +460,7 @@ export class Exchange {
     pxTicks: number,
     szLots: number,
     tid: number,
+    hash: string,
   ): void {
     const market = this.markets[taker.market.asset]!;
     const makerAddress = maker?.account.address ?? TAPE_ADDRESS;
@@ -547,7 +470,7 @@ export class Exchange {
       px: dec(pxTicks, market.pxDecimals),
       sz: dec(szLots, market.szDecimals),
       time: this.nowMs,
-      hash: this.hashOf(tid),
+      hash,
       tid,
       users:
         taker.side === Side.Buy
@@ -625,195 +548,19 @@ export class Exchange {
     return hi * 0x100000000 + lo;
   }
 
-  private hashOf(tid: number): string {
-    return `0x51${tid.toString(16).padStart(62, "0")}`;
-  }
-
-  // --- Actions -----------------------------------------------------------------------------------------------------
-
-  /**
-   * Carries out a verified action.
-   * @param signer lower-case address recovered from the signature.
-   */
-  execute(signer: string, envelope: Envelope, exchMs: number, wallMs: number): ExchangeResponse {
-    const signing = this.accountOfSigner(signer);
-    if (signing === undefined) return err(`User or API Wallet ${signer} does not exist.`);
-    if (envelope.vaultAddress !== undefined) return err(`Vault not registered: ${envelope.vaultAddress}`);
-    if (envelope.expiresAfter !== undefined && envelope.expiresAfter < wallMs) {
-      signing.requestsUsed += 5;
-      return err("Action already expired");
-    }
-    const refusal = this.noncesOf(signer, signing).take(envelope.nonce, wallMs);
-    if (refusal !== undefined) return err(refusal);
-    const length = actionLength(envelope.action);
-    if (length > WEIGHT_MAX) return err(`Signed action over weight limit of ${WEIGHT_MAX}.`);
-    signing.requestsUsed += Math.max(1, length);
-    this.actionCount++;
-    this.actionHash = this.hashOf(this.actionCount);
+  /** Runs one action: all its trades carry one hash, as at the venue. */
+  inTransaction<T>(run: () => T): T {
+    const outer = this.txHash;
+    this.txHash = this.newHash();
     try {
-      return this.carryOut(signing, envelope.action, Math.floor(exchMs), wallMs);
+      return run();
     } finally {
-      this.actionHash = "";
+      this.txHash = outer;
     }
   }
 
-  private noncesOf(signer: string, account: Account): NonceSet {
-    if (signer === account.address) return account.nonces;
-    let nonces = this.agentNonces.get(signer);
-    if (nonces === undefined) {
-      nonces = new NonceSet();
-      this.agentNonces.set(signer, nonces);
-    }
-    return nonces;
-  }
-
-  private carryOut(account: Account, action: Action, exchMs: number, wallMs: number): ExchangeResponse {
-    switch (action.type) {
-      case "order":
-        return this.orderAction(account, action.orders, exchMs);
-      case "cancel": {
-        if (action.cancels.length === 0) return err("Cancels are empty.");
-        const statuses = action.cancels.map((c) =>
-          this.cancelOne(account, account.openOrders.get(c.o), c.a, exchMs),
-        );
-        return ok("cancel", statuses);
-      }
-      case "cancelByCloid": {
-        if (action.cancels.length === 0) return err("Cancels are empty.");
-        const statuses = action.cancels.map((c) =>
-          this.cancelOne(account, account.byCloid.get(c.cloid), c.asset, exchMs),
-        );
-        return ok("cancel", statuses);
-      }
-      case "modify": {
-        const status = this.modifyOne(account, action.oid, action.order, action.a === true, exchMs);
-        return "error" in status ? err(status.error) : ok("default");
-      }
-      case "batchModify": {
-        if (action.modifies.length === 0) return err("Modifies are empty.");
-        const refusal = this.firstPayloadError(action.modifies.map((m) => m.order));
-        if (refusal !== undefined) return ok("order", [{ error: refusal }]);
-        const statuses = action.modifies.map((m) =>
-          this.modifyOne(account, m.oid, m.order, action.a === true, exchMs),
-        );
-        return ok("order", statuses);
-      }
-      case "updateLeverage":
-        return this.updateLeverage(account, action.asset, action.isCross, action.leverage);
-      case "scheduleCancel":
-        return this.scheduleCancel(account, action.time, wallMs);
-      case "noop":
-        return ok("default");
-    }
-  }
-
-  private firstPayloadError(orders: readonly OrderWire[]): string | undefined {
-    for (const wire of orders) {
-      const spec = this.parseOrder(wire);
-      if (typeof spec === "string") return spec;
-    }
-    return undefined;
-  }
-
-  private orderAction(account: Account, orders: readonly OrderWire[], exchMs: number): ExchangeResponse {
-    if (orders.length === 0) return ok("order", [{ error: "Orders are empty." }]);
-    const refusal = this.firstPayloadError(orders);
-    if (refusal !== undefined) return ok("order", [{ error: refusal }]);
-    const statuses = orders.map(
-      (wire) => this.place(account, this.parseOrder(wire) as OrderSpec, exchMs).status,
-    );
-    return ok("order", statuses);
-  }
-
-  private cancelOne(
-    account: Account,
-    order: SimOrder | undefined,
-    asset: number,
-    exchMs: number,
-  ): "success" | { error: string } {
-    if (order === undefined || order.market.asset !== asset || !account.openOrders.has(order.oid)) {
-      return { error: `${MISSING_ORDER} asset=${asset}` };
-    }
-    this.cancel(order, exchMs);
-    return "success";
-  }
-
-  /** Cancel, then place at the tail, in one step (reference 4.4). */
-  private modifyOne(
-    account: Account,
-    target: number | string,
-    wire: OrderWire,
-    isAlways: boolean,
-    exchMs: number,
-  ): OrderStatusWire {
-    const spec = this.parseOrder(wire);
-    if (typeof spec === "string") return { error: spec };
-    const old = typeof target === "number" ? account.openOrders.get(target) : account.byCloid.get(target);
-    const isLive = old !== undefined && account.openOrders.has(old.oid);
-    if (!isLive && !isAlways) return { error: `Cannot modify canceled or filled order asset=${wire.a}` };
-    if (!isAlways && spec.tif !== "Alo" && spec.tif !== "Gtc") {
-      return { error: `Modified order must be Alo or Gtc asset=${wire.a}` };
-    }
-    if (isLive) this.cancel(old, exchMs);
-    const placement = this.place(account, isAlways ? spec : { ...spec, tif: "Alo" }, exchMs);
-    if (!("error" in placement.status)) return placement.status;
-    if (!isLive) return placement.status;
-    return { error: `Error placing new order during modify: ${placement.status.error}` };
-  }
-
-  private updateLeverage(
-    account: Account,
-    asset: number,
-    isCross: boolean,
-    leverage: number,
-  ): ExchangeResponse {
-    const market = this.markets[asset];
-    if (market === undefined) return err(`Asset ${asset} does not exist.`);
-    if (leverage < 1 || leverage > market.instrument.maxLeverage) return err("Invalid leverage value");
-    if (!isCross) return err("Isolated margin is not available on this exchange.");
-    const position = this.positionOf(account, market);
-    const before = position.leverage;
-    position.leverage = leverage;
-    if (leverage < before && this.marginRequiredMicroUsd(account) > this.accountValueMicroUsd(account)) {
-      position.leverage = before;
-      return err(`Insufficient margin to change leverage. asset=${asset}`);
-    }
-    account.chosenLeverage[asset] = leverage;
-    return ok("default");
-  }
-
-  /** The dead man's switch runs on the client's clock, not on accelerated exchange time. */
-  private scheduleCancel(account: Account, time: number | undefined, wallMs: number): ExchangeResponse {
-    const required = this.options.scheduleCancelMinVolumeUsd;
-    if (account.cumVolumeUsd < required) {
-      const traded = Math.floor(account.cumVolumeUsd * 100) / 100;
-      return err(
-        `Cannot set scheduled cancel time until enough volume traded. Required: $${required}. Traded: $${traded}.`,
-      );
-    }
-    if (time !== undefined && time < wallMs + 5000) {
-      return err("Scheduled cancel time too early, must be at least 5 seconds from now.");
-    }
-    const day = Math.floor(wallMs / DAY_MS);
-    if (account.scheduledCancelDay !== day) {
-      account.scheduledCancelDay = day;
-      account.scheduledCancelsToday = 0;
-    }
-    if (time !== undefined && account.scheduledCancelsToday >= 10)
-      return err("Scheduled cancel limit reached for today.");
-    account.scheduledCancelMs = time;
-    return ok("default");
-  }
-
-  /** Fires every dead man's switch that is due. */
-  runScheduledCancels(exchMs: number, wallMs: number): void {
-    for (const account of this.accounts) {
-      if (account.scheduledCancelMs === undefined || account.scheduledCancelMs > wallMs) continue;
-      account.scheduledCancelMs = undefined;
-      account.scheduledCancelsToday++;
-      for (const order of [...account.openOrders.values()])
-        this.cancel(order, Math.floor(exchMs), "scheduledCancel");
-    }
+  private newHash(): string {
+    return `0x51${(++this.txCount).toString(16).padStart(62, "0")}`;
   }
 
   /** One-sided open interest in lots: what all longs hold. */
@@ -823,6 +570,3 @@ export class Exchange {
     return sum;
   }
 }
-
-/** Stands for the unknown counterparty of a replayed market. */
-export const TAPE_ADDRESS = "0x7a9e000000000000000000000000000000000000";

@@ -6,7 +6,8 @@
 import { pow10 } from "../domain/index.js";
 import { type Account, frontendOrderWire, openOrderWire, type SimOrder } from "./account.js";
 import { parseAddress, parseCloid } from "./actions.js";
-import type { Exchange, Market } from "./exchange.js";
+import type { Exchange } from "./exchange.js";
+import type { Market } from "./listed-market.js";
 import { type BookView, bookView } from "./matching.js";
 import { aggregateView, dec, decOf, midToWire } from "./wire.js";
 

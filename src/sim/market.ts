@@ -5,7 +5,8 @@
  * as the sockets take the frames, and stands still while nobody listens.
  */
 import type { Clock, Instrument, Timers } from "../domain/index.js";
-import type { Exchange, Market, TradeWire } from "./exchange.js";
+import type { Exchange } from "./exchange.js";
+import type { Market, TradeWire } from "./listed-market.js";
 import { type BookView, bookView, type MatchingBook } from "./matching.js";
 
 /** Public data out; implemented by the server (and by tests). Views are read before the call returns. */

@@ -2,8 +2,8 @@
  * The simulated exchange on a socket: `POST /info`, `POST /exchange` and `/ws` on one port, in the venue's protocol.
  *
  * Nothing a client sends throws out of a handler: malformed bodies are 422, malformed frames go to the `error` channel, and
- * what should never happen is answered with 500, counted and logged. A client that does not read is cut off, not waited for
- * (except at speed "max", where the market waits for it).
+ * what should never happen is answered with 500, counted and logged. Markets wait for a client that reads slowly; one that
+ * hangs is cut off.
  *
  * Thread: the main thread of a process; a uWebSockets.js app in a worker can abort the process (DESIGN §2).
  */
@@ -24,11 +24,9 @@ import {
   Exchange,
   type ExchangeEvents,
   type ExchangeOptions,
-  type ExchangeResponse,
   type FeeRates,
-  type Market,
-  type TradeWire,
 } from "./exchange.js";
+import { ActionExecutor, type ExchangeResponse } from "./execute.js";
 import {
   activeAssetData,
   allMids,
@@ -39,6 +37,7 @@ import {
   MALFORMED,
   visibleBook,
 } from "./info.js";
+import type { Market, TradeWire } from "./listed-market.js";
 import { MarketDriver, type MarketOutlet, type SimMarket, type Speed } from "./market.js";
 import type { BookView } from "./matching.js";
 import { groupOf, parseSubscription, type Subscription, Topics } from "./subscriptions.js";
@@ -68,6 +67,8 @@ export interface SimOptions {
   readonly latencyMs?: number;
   /** The venue closes a connection to which it has sent nothing for 60 s. */
   readonly idleCloseMs?: number;
+  /** A client that leaves its socket full for so long is disconnected. Default 10 s. */
+  readonly stuckClientMs?: number;
   readonly clock: Clock;
   readonly timers: Timers;
   readonly log: (line: string) => void;
@@ -132,6 +133,8 @@ interface Connection {
   readonly subscriptions: Map<string, Subscription>;
   lastSentNs: number;
   pendingPosts: number;
+  /** Since when more than it should is buffered; undefined while all is well. */
+  congestedSinceNs: number | undefined;
 }
 
 /**
@@ -146,6 +149,7 @@ export async function startSimServer(options: SimOptions): Promise<SimServer> {
 
 class Server implements SimServer, ExchangeEvents, MarketOutlet {
   readonly exchange: Exchange;
+  private readonly executor: ActionExecutor;
   port = 0;
   private readonly app = App();
   private listenSocket: us_listen_socket | undefined;
@@ -173,6 +177,7 @@ class Server implements SimServer, ExchangeEvents, MarketOutlet {
       ...(options.feeRates === undefined ? {} : { fees: options.feeRates }),
     });
     this.exchange.events = this;
+    this.executor = new ActionExecutor(this.exchange);
     for (const [address, usd] of Object.entries(options.funding ?? { [DEV_ADDRESS]: DEV_FUNDING_USD })) {
       this.exchange.deposit(address.toLowerCase(), Math.round(usd * 1e6));
     }
@@ -274,10 +279,11 @@ class Server implements SimServer, ExchangeEvents, MarketOutlet {
 
   private housekeeping(): void {
     const { clock } = this.options;
-    this.exchange.runScheduledCancels(this.driver.nowMs(), clock.wallMs());
+    this.executor.runScheduledCancels(this.driver.nowMs(), clock.wallMs());
     this.flushPrivate();
     const oldestNs = clock.monoNs() - (this.options.idleCloseMs ?? 60_000) * 1e6;
     for (const c of [...this.connections]) if (c.lastSentNs < oldestNs) c.ws?.end(1000, "Inactive");
+    this.cutOffStuckClients();
     if (!this.topics.has("allMids")) return;
     const mids = JSON.stringify(allMids(this.exchange));
     if (mids === this.lastMids) return;
@@ -298,10 +304,28 @@ class Server implements SimServer, ExchangeEvents, MarketOutlet {
     this.options.onTapeEnd?.();
   }
 
+  /** The market waits for a client that reads slowly, but only so long: one that hangs is cut off. */
   private isCongested(): boolean {
-    for (const { ws } of this.connections)
-      if (ws !== undefined && ws.getBufferedAmount() > CONGESTED_BYTES) return true;
-    return false;
+    let isAny = false;
+    for (const c of this.connections) {
+      if (c.ws === undefined || c.ws.getBufferedAmount() <= CONGESTED_BYTES) {
+        c.congestedSinceNs = undefined;
+        continue;
+      }
+      isAny = true;
+      c.congestedSinceNs ??= this.options.clock.monoNs();
+    }
+    return isAny;
+  }
+
+  private cutOffStuckClients(): void {
+    const limitNs = this.options.clock.monoNs() - (this.options.stuckClientMs ?? 10_000) * 1e6;
+    this.isCongested();
+    for (const c of [...this.connections]) {
+      if (c.congestedSinceNs === undefined || c.congestedSinceNs > limitNs) continue;
+      this.counts.slow++;
+      c.ws?.close();
+    }
   }
 
   // --- HTTP --------------------------------------------------------------------------------------------------------
@@ -323,6 +347,7 @@ class Server implements SimServer, ExchangeEvents, MarketOutlet {
           subscriptions: new Map(),
           lastSentNs: this.options.clock.monoNs(),
           pendingPosts: 0,
+          congestedSinceNs: undefined,
         };
         res.upgrade(
           connection,
@@ -416,7 +441,7 @@ class Server implements SimServer, ExchangeEvents, MarketOutlet {
       const response: ExchangeResponse = this.guard("action", () =>
         signer === undefined
           ? { status: "err", response: "Unable to recover signer." }
-          : this.exchange.execute(signer, envelope, exchMs, clock.wallMs()),
+          : this.executor.execute(signer, envelope, exchMs, clock.wallMs()),
       ) ?? { status: "err", response: "Internal error" };
       if (response.status === "err") this.counts.rejected++;
       respond(response);

@@ -79,6 +79,8 @@ let lastNonce = 0;
 export class SimClient {
   readonly frames: Frame[] = [];
   readonly texts: string[] = [];
+  /** Last frame of each channel: cheap to look at while thousands arrive. */
+  readonly latest = new Map<string, Frame>();
   private readonly waiters = new Set<() => void>();
   private postId = 0;
   ws: WebSocket | undefined;
@@ -99,7 +101,11 @@ export class SimClient {
     ws.on("message", (data) => {
       const text = String(data);
       this.texts.push(text);
-      if (text.startsWith("{")) this.frames.push(JSON.parse(text) as Frame);
+      if (text.startsWith("{")) {
+        const frame = JSON.parse(text) as Frame;
+        this.frames.push(frame);
+        this.latest.set(frame.channel, frame);
+      }
       for (const wake of this.waiters) wake();
     });
     ws.on("close", (code) => {
@@ -113,15 +119,15 @@ export class SimClient {
     return this;
   }
 
-  /** Waits until `find` returns something, by events, for at most 5 s. */
-  async until<T>(find: () => T | undefined | false, what = "condition"): Promise<T> {
+  /** Waits until `find` returns something, looking after every frame. */
+  async until<T>(find: () => T | undefined | false, what: string, timeoutMs = 5000): Promise<T> {
     const now = find();
     if (now !== undefined && now !== false) return now;
     return new Promise<T>((resolve, reject) => {
       const timer = setTimeout(() => {
         this.waiters.delete(check);
         reject(new Error(`timed out waiting for ${what}`));
-      }, 5000);
+      }, timeoutMs);
       const check = (): void => {
         const found = find();
         if (found === undefined || found === false) return;
@@ -191,6 +197,15 @@ export class SimClient {
 
   async info(body: unknown): Promise<Frame["data"]> {
     return (await this.http("/info", body)).json;
+  }
+
+  /** Pings until `isDone`: the way to wait for something at the server that sends no frame here. */
+  async pingUntil(isDone: () => boolean): Promise<void> {
+    while (!isDone()) {
+      const from = this.frames.length;
+      this.send({ method: "ping" });
+      await this.frame("pong", () => true, from);
+    }
   }
 
   close(): void {

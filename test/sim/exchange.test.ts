@@ -3,6 +3,7 @@ import { describe, expect, it } from "vitest";
 import { Rng, Side } from "../../src/domain/index.js";
 import { type Account, Position } from "../../src/sim/account.js";
 import { DEFAULT_EXCHANGE_OPTIONS, Exchange, type OrderSpec } from "../../src/sim/exchange.js";
+import { ActionExecutor } from "../../src/sim/execute.js";
 import { perpInstrument } from "../../src/sim/market.js";
 import { L3Book } from "../../src/sim/matching.js";
 
@@ -233,9 +234,9 @@ describe("position effects", () => {
     const [a] = accounts;
     for (let i = 0; i < 3; i++) exchange.place(a!, spec(exchange, 0, Side.Buy, 990_000 - i * 10, 100), NOW);
     a!.scheduledCancelMs = NOW + 5000;
-    exchange.runScheduledCancels(NOW, NOW + 4999);
+    new ActionExecutor(exchange).runScheduledCancels(NOW, NOW + 4999);
     expect(a!.openOrders.size).toBe(3);
-    exchange.runScheduledCancels(NOW, NOW + 5000);
+    new ActionExecutor(exchange).runScheduledCancels(NOW, NOW + 5000);
     expect([...a!.orders.values()].map((o) => o.status)).toEqual([
       "scheduledCancel",
       "scheduledCancel",

@@ -1,7 +1,8 @@
 import { createHash } from "node:crypto";
 import { describe, expect, it } from "vitest";
 import { Side } from "../../src/domain/index.js";
-import { Exchange, type Market, type TradeWire } from "../../src/sim/exchange.js";
+import { Exchange } from "../../src/sim/exchange.js";
+import type { Market, TradeWire } from "../../src/sim/listed-market.js";
 import type { MarketOutlet } from "../../src/sim/market.js";
 import { BTC_LIKE, SyntheticMarket, type SyntheticParams } from "../../src/sim/markets/synthetic.js";
 import { type BookView, bookView } from "../../src/sim/matching.js";

@@ -2,8 +2,9 @@ import { existsSync } from "node:fs";
 import { Wallet } from "ethers";
 import { afterEach, describe, expect, it } from "vitest";
 import { Side } from "../../src/domain/index.js";
-import { Exchange, type TradeWire } from "../../src/sim/exchange.js";
+import { Exchange } from "../../src/sim/exchange.js";
 import { type SimServer, startSimServer, TapeMarket } from "../../src/sim/index.js";
+import type { TradeWire } from "../../src/sim/listed-market.js";
 import { MarketDriver, type MarketOutlet, type Speed } from "../../src/sim/market.js";
 import { openTape, type TapeEvent, type TapeSource } from "../../src/store/tape/index.js";
 import { order, SimClient } from "./client.js";
@@ -264,7 +265,7 @@ describe.skipIf(!hasData)(`recorded Hyperliquid BTC${hasData ? "" : " (skipped: 
         { isBuy: false, px: String(bid + 60), sz: "0.01", tif: "Gtc" },
       ),
     );
-    await c.until(() => c.frames.some((f) => f.channel === "notification"), "the end of the tape");
+    await c.until(() => c.latest.has("notification"), "the end of the tape", 15_000);
     const books = c.frames.filter((f) => f.channel === "l2Book").map((f) => f.data);
     expect(books.length).toBeGreaterThan(3000);
     for (const b of books.slice(1)) {

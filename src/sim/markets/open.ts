@@ -3,7 +3,7 @@
  * that bring both sides.
  */
 import type { Instrument } from "../../domain/index.js";
-import type { TradeWire } from "../exchange.js";
+import type { TradeWire } from "../listed-market.js";
 import { BlockPublisher, type MarketContext, perpInstrument, type SimMarket } from "../market.js";
 import { L3Book } from "../matching.js";
 

@@ -19,7 +19,8 @@
  */
 import { type Instrument, pow10, Rng, Side, stepTicks } from "../../domain/index.js";
 import type { Account, SimOrder } from "../account.js";
-import type { OrderSpec, TradeWire } from "../exchange.js";
+import type { OrderSpec } from "../exchange.js";
+import type { TradeWire } from "../listed-market.js";
 import { BlockPublisher, type MarketContext, perpInstrument, type SimMarket } from "../market.js";
 import { L3Book } from "../matching.js";
 

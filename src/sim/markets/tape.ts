@@ -8,14 +8,15 @@
 import { type Instrument, Side } from "../../domain/index.js";
 import type { TapeEvent, TapeSource } from "../../store/tape/index.js";
 import type { SimOrder } from "../account.js";
-import { type Market, TAPE_ADDRESS, type TradeWire } from "../exchange.js";
+import { type Market, TAPE_ADDRESS, type TradeWire, tapeHash } from "../listed-market.js";
 import { type MarketContext, perpInstrument, type SimMarket } from "../market.js";
 import { bookView } from "../matching.js";
 import { type PassiveFill, TapeBook } from "../tape-book.js";
 import { dec } from "../wire.js";
 
 export interface TapeMarketOptions {
-  readonly source: TapeSource;
+  /** With `rewind`, the opening book is on display before the first subscriber comes. */
+  readonly source: TapeSource & { rewind?(): void };
   readonly maxLeverage: number;
   readonly contextMs: number;
 }
@@ -28,7 +29,7 @@ export class TapeMarket implements SimMarket {
   hasEnded = false;
   nextDueMs = Number.POSITIVE_INFINITY;
 
-  private readonly source: TapeSource;
+  private readonly source: TapeMarketOptions["source"];
   private readonly view = bookView(20);
   private context: MarketContext | undefined;
   private event: TapeEvent | undefined;
@@ -48,6 +49,16 @@ export class TapeMarket implements SimMarket {
 
   open(context: MarketContext): void {
     this.context = context;
+    if (this.source.rewind === undefined) return;
+    // A client asks for prices before it subscribes, and the tape waits for a subscriber: show its first book meanwhile.
+    for (let e = this.source.next(); e !== undefined; e = this.source.next()) {
+      if (e.kind !== "book") continue;
+      this.loadView(e);
+      this.book.applyBook(this.view, e.exchMs, this.onFill);
+      context.market.updateMark();
+      break;
+    }
+    this.source.rewind();
   }
 
   begin(exchMs: number): void {
@@ -117,7 +128,7 @@ export class TapeMarket implements SimMarket {
       px: dec(e.pxTicks, this.instrument.pxDecimals),
       sz: dec(e.szLots, this.instrument.szDecimals),
       time: this.exchangeMs(e),
-      hash: `0x7a${e.tid.toString(16).padStart(62, "0")}`,
+      hash: tapeHash(e.tid),
       tid: e.tid,
       users: [TAPE_ADDRESS, TAPE_ADDRESS],
     };
