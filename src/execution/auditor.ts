@@ -162,12 +162,17 @@ export class Auditor {
 
   /** Our open orders at the venue, by its own word; notes orphans on the way. */
   async ourOpenOrders(): Promise<OrderUpdate[]> {
+    const { book, clock, deskOfCoin } = this.ctx;
+    const askedMonoNs = clock.monoNs();
     const open = await this.ctx.gateway.openOrders();
-    const ours = open.filter((o) => isOurs(o.cloid) && this.ctx.deskOfCoin.has(o.coin));
-    for (const o of ours) {
-      if (this.ctx.book.get(o.cloid!) === undefined) {
-        this.adoptOrphan(this.ctx.deskOfCoin.get(o.coin)!, o.cloid!);
-      }
+    const ours: OrderUpdate[] = [];
+    for (const o of open) {
+      const desk = deskOfCoin.get(o.coin);
+      if (desk === undefined || !isOurs(o.cloid)) continue;
+      // Settled while the question was under way: the answer is older than what we know.
+      if ((book.forgottenMonoNs(o.cloid!) ?? -1) >= askedMonoNs) continue;
+      ours.push(o);
+      if (book.get(o.cloid!) === undefined) this.adoptOrphan(desk, o.cloid!);
     }
     return ours;
   }

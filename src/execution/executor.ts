@@ -329,7 +329,7 @@ export class Executor implements GatewayEvents {
           this.counters.firstQuoteMs = now / 1e6;
         }
         if (order.wantCancel || order.isTerminal) desk.isDirty = true;
-      } else if (u.status === "open" && isOurs(u.cloid) && !ctx.book.wasForgotten(u.cloid!)) {
+      } else if (u.status === "open" && isOurs(u.cloid) && ctx.book.forgottenMonoNs(u.cloid!) === undefined) {
         // An earlier run's request that arrived late, or one of ours that was given up too soon.
         this.auditor.adoptOrphan(desk, u.cloid!);
       }

@@ -117,7 +117,8 @@ export class OrderBook {
   private readonly perAsset: OwnOrder[][];
   /** Fills that named only a venue id which no order had yet. */
   private readonly creditsByOid = new Map<number, number>();
-  private readonly forgotten = new Set<string>();
+  /** When. */
+  private readonly forgotten = new Map<string, number>();
   /** Orders whose end had to be assumed because the channels never agreed. */
   forcedSettles = 0;
 
@@ -137,8 +138,9 @@ export class OrderBook {
     return this.byCloid.get(cloid);
   }
 
-  wasForgotten(cloid: string): boolean {
-    return this.forgotten.has(cloid);
+  /** When an order was forgotten; undefined when it never was (or too long ago to be remembered). */
+  forgottenMonoNs(cloid: string): number | undefined {
+    return this.forgotten.get(cloid);
   }
 
   /** Orders that rest or may rest. */
@@ -319,7 +321,7 @@ export class OrderBook {
       let kept = 0;
       for (const o of orders) {
         if (this.isSettled(o, monoNs)) {
-          this.forget(o);
+          this.forget(o, monoNs);
           continue;
         }
         orders[kept++] = o;
@@ -338,11 +340,11 @@ export class OrderBook {
     return o.isClosedByUpdate || age > this.options.settleNs;
   }
 
-  private forget(o: OwnOrder): void {
+  private forget(o: OwnOrder, monoNs: number): void {
     this.byCloid.delete(o.cloid);
     if (o.oid !== 0) this.byOid.delete(o.oid);
     if (o.isNeverArrived) return; // should it rest after all, it is an orphan to be cancelled
-    this.forgotten.add(o.cloid);
+    this.forgotten.set(o.cloid, monoNs);
     if (this.forgotten.size > REMEMBERED) this.forgotten.delete(this.forgotten.keys().next().value!);
   }
 

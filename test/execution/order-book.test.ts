@@ -213,7 +213,7 @@ describe("order life", () => {
     book.onFill(fill({ oid: OID, szLots: 6 }), 11);
     book.sweep(12, () => {});
     expect(book.size).toBe(0);
-    expect(book.wasForgotten(order().cloid)).toBe(true);
+    expect(book.forgottenMonoNs(order().cloid)).toBe(12);
   });
 
   test("asks for a closed order whose channels disagree beyond the settle time", () => {
