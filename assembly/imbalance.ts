@@ -26,7 +26,9 @@ export function depthWeighted(levels: usize, count: i32, mid: f64, scaleBps: f64
   let sum: f64 = 0;
   for (let i = 0; i < count; i++) {
     const level = levels + <usize>i * LEVEL_SIZE;
-    sum += Level.sz(level) * Math.exp(-abs(Level.px(level) - mid) * perPx);
+    const sz = Level.sz(level);
+    if (!(sz > 0) || !isFinite(sz)) continue; // counts as nothing there
+    sum += sz * Math.exp(-abs(Level.px(level) - mid) * perPx);
   }
   return sum;
 }

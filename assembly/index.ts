@@ -5,6 +5,7 @@
  * they work on `scratch()` and never touch an asset.
  */
 
+export { estimates } from "./estimates";
 export {
   asymptoticQuote,
   avellanedaStoikov,
@@ -61,7 +62,7 @@ export {
   slotUsedBytes,
 } from "./memory";
 export { microprice, micropriceAdjustment, topOfBook } from "./microprice";
-export { estimates, layoutHash, quote } from "./quote";
+export { layoutHash, quote } from "./quote";
 export { regimeBatch } from "./regime";
 export {
   blendEffective,

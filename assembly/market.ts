@@ -52,7 +52,6 @@ import {
   returnsOf,
   SLOT_BYTES,
   SLOT_COUNT,
-  secondsBetween,
   slotAt,
   slowOf,
   Touch,
@@ -60,25 +59,17 @@ import {
   within,
 } from "./memory";
 import { topImbalance } from "./microprice";
-import { regimeUpdate } from "./regime";
-import { blendEffective, blendTotal, decayOf, jumpRatio, perSqrtSecond, scaleUpdate } from "./volatility";
+import { regimeFold, returnFold } from "./returns";
 import { clockAdapt, clockClear, clockFold, clockIsDue } from "./volume-clock";
 
 /** A stamp more than a day ahead of the newest is a broken clock, and would make every later record look old. */
 const MAX_LEAP_NS: i64 = 86400000000000;
-/** Shorter intervals are merged into the next: r^2/dt is noise there. */
-const MIN_RETURN_S: f64 = 0.05;
-/** So many unchanged mids are merged into the next return, since a zero kills two bipower terms; then one counts. */
-const MAX_ZERO_RUN: f64 = 3;
 /** No market has such prices or sizes, and their squares, sums and ratios stay finite. */
 const PX_MIN: f64 = 1e-12;
 const PX_MAX: f64 = 1e12;
 const SZ_MIN: f64 = 1e-15;
 const SZ_MAX: f64 = 1e15;
 const MIN_START_BUCKETS: f64 = 10;
-const MIN_RETURNS: f64 = 10;
-/** Half-life of the level that the volatility regime is measured against. */
-const BASE_HALF_LIFE_S: f64 = 7200;
 
 /** Forgets everything about an asset. Returns RejectedSlot for an index outside 0..assetSlots()-1. */
 export function resetAsset(index: i32): i32 {
@@ -300,73 +291,6 @@ function onBucket(slot: usize, clock: Clock): void {
   // Mid at the close of the bucket: trade prices would carry the bid-ask bounce into the variance.
   const mid = touchOf(slot).mid;
   if (mid > 0 && returnFold(slot, endTs, mid)) regimeFold(slot, endTs);
-}
-
-/** True when a return was folded, false when it was merged into the next one. */
-function returnFold(slot: usize, ts: i64, px: f64): bool {
-  const r: Returns = returnsOf(slot);
-  if (!(r.anchorPx > 0)) {
-    r.anchorPx = px;
-    r.anchorTs = ts;
-    return false;
-  }
-  const dtS = secondsBetween(r.anchorTs, ts);
-  if (dtS < MIN_RETURN_S) return false;
-  if (px == r.anchorPx && r.zeroRun < MAX_ZERO_RUN) {
-    r.zeroRun += 1;
-    return false;
-  }
-  const logRet = Math.log(px / r.anchorPx);
-  scaleUpdate(fastOf(slot), logRet, dtS, decayOf(KernelConfig.halfLifeFast(slot)));
-  scaleUpdate(mediumOf(slot), logRet, dtS, decayOf(KernelConfig.halfLifeMedium(slot)));
-  scaleUpdate(slowOf(slot), logRet, dtS, decayOf(KernelConfig.halfLifeSlow(slot)));
-  r.zeroRun = 0;
-  r.count += 1;
-  r.anchorPx = px;
-  r.anchorTs = ts;
-  return true;
-}
-
-function regimeFold(slot: usize, ts: i64): void {
-  const r = returnsOf(slot);
-  if (r.count < MIN_RETURNS) return;
-  const sigma = sigmaEffectiveBps(slot);
-  const seen = r.count - MIN_RETURNS + 1;
-  const dtS = r.baseTs > 0 ? secondsBetween(r.baseTs, ts) : 0;
-  r.baseSigmaBps +=
-    max(-Math.expm1((-dtS * Math.LN2) / BASE_HALF_LIFE_S), 1 / seen) * (sigma - r.baseSigmaBps);
-  r.baseTs = ts;
-  regimeUpdate(regimeOf(slot), sigma, r.baseSigmaBps, jumpRatioFast(slot));
-}
-
-// ---- volatility as the quote sees it, bps per sqrt(second), within the configured floor and cap ----
-
-function bounded(slot: usize, fraction: f64): f64 {
-  return clamp(fraction * 1e4, KernelConfig.sigmaFloorBps(slot), KernelConfig.sigmaCapBps(slot));
-}
-export function jumpRatioFast(slot: usize): f64 {
-  return jumpRatio(fastOf(slot).rv, fastOf(slot).bv);
-}
-export function sigmaFastBps(slot: usize): f64 {
-  return bounded(slot, perSqrtSecond(fastOf(slot).rv, fastOf(slot).dtS));
-}
-export function sigmaCleanBps(slot: usize): f64 {
-  return bounded(slot, perSqrtSecond(slowOf(slot).bv, slowOf(slot).dtS));
-}
-export function sigmaTotalBps(slot: usize): f64 {
-  return bounded(slot, sigmaTotal(slot));
-}
-export function sigmaEffectiveBps(slot: usize): f64 {
-  const slow = slowOf(slot);
-  return bounded(
-    slot,
-    blendEffective(perSqrtSecond(slow.bv, slow.dtS), sigmaTotal(slot), jumpRatioFast(slot)),
-  );
-}
-function sigmaTotal(slot: usize): f64 {
-  const fast = fastOf(slot);
-  const slow = slowOf(slot);
-  return blendTotal(perSqrtSecond(fast.rv, fast.dtS), perSqrtSecond(slow.rv, slow.dtS));
 }
 
 // ---- the rest ----

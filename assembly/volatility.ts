@@ -15,7 +15,7 @@
  * | w      | w               | 1/N with N <- lam N + 1 (bias-corrected mean) |
  * | sigma  | result          | fraction per sqrt(second)                     |
  *
- * Bias: a zero return kills two bipower terms, so zero returns are merged into the next one before they come here (`market.ts`).
+ * Bias: a zero return kills two bipower terms, so zero returns are merged into the next one before they come here (`returns.ts`).
  * Two adjacent jumps do enter. Allocates: nothing.
  * Source: Barndorff-Nielsen & Shephard (2004); models.md 1.3-1.7.
  */

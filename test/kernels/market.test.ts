@@ -71,6 +71,15 @@ describe("volatility", () => {
     }
   });
 
+  test("the estimate stays right when the bucket size changes", () => {
+    const rig = new Rig();
+    walk(rig, { ...calm, seconds: 300 });
+    rig.configure({ bucketTargetS: 10 });
+    walk(rig, { ...calm, seed: 12, seconds: 2400 }, 301);
+    expect(rig.estimate(E.total)).toBeGreaterThan(0.75);
+    expect(rig.estimate(E.total)).toBeLessThan(1.35);
+  });
+
   test("receive times do not enter: a replay at any speed gives the same estimates bit for bit", () => {
     const run = (speed: number): number[] => {
       const rig = new Rig();
