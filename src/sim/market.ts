@@ -32,6 +32,8 @@ export interface SimMarket {
   readonly coin: string;
   readonly instrument: Instrument;
   readonly book: MatchingBook;
+  /** One line for the log: what it is, and its seed or recording. */
+  readonly description: string;
   /** True for a recording: it begins with its first subscriber and ends. */
   readonly isTape: boolean;
   open(context: MarketContext, exchMs: number): void;

@@ -236,6 +236,8 @@ class Server implements SimServer, ExchangeEvents, MarketOutlet {
       this.options.timers.every(STATE_PUSH_MS, () => this.guard("timer", () => this.pushStates())),
     );
     this.driver.start();
+    const markets = this.options.markets.map((m) => m.description).join("; ");
+    this.options.log(`simulated exchange on ${host}:${this.port} at speed ${this.options.speed}: ${markets}`);
   }
 
   async close(): Promise<void> {

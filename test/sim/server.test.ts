@@ -36,7 +36,9 @@ afterAll(async () => {
   a.close();
   b.close();
   await server.close();
-  expect(log).toEqual([]);
+  expect(log).toEqual([
+    `simulated exchange on 127.0.0.1:${server.port} at speed 1: BTC, clients only; SOL, clients only`,
+  ]);
 });
 
 describe("orders over WebSocket post and HTTP", () => {

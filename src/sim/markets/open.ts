@@ -19,6 +19,7 @@ export class OpenMarket implements SimMarket {
   readonly coin: string;
   readonly instrument: Instrument;
   readonly book = new L3Book();
+  readonly description: string;
   readonly isTape = false;
   readonly hasEnded = false;
   nextDueMs = Number.POSITIVE_INFINITY;
@@ -26,6 +27,7 @@ export class OpenMarket implements SimMarket {
 
   constructor(private readonly options: OpenMarketOptions) {
     this.coin = options.coin;
+    this.description = `${options.coin}, clients only`;
     this.instrument = perpInstrument(options.coin, options.szDecimals, options.maxLeverage);
   }
 

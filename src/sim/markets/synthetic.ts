@@ -3,8 +3,8 @@
  *
  * An efficient price moves with stochastic volatility and rare jumps. Makers (house accounts) quote a band of levels around it,
  * displaced by the flow's transient impact, each refreshing only part of the time, so that some quotes are stale. Takers
- * come in two kinds: uninformed ones, a two-sided self-exciting (Hawkes) stream with heavy-tailed sizes; and informed ones,
- * who know the efficient price and take whatever is quoted on the wrong side of it. A client that quotes near the touch is so
+ * come in two kinds: uninformed ones, a two-sided self-exciting (Hawkes) stream with heavy-tailed sizes and now and then a
+ * sweep through many levels; and informed ones, who know the efficient price and take what is quoted on its wrong side. A client that quotes near the touch is so
  * filled by both: by bursts of flow, which revert, and by news, which does not.
  *
  *   dx = σ dW + jumps,  d ln σ = −(ln σ − ln σ̄)/τ dt + ξ dZ          (x: log efficient price)
@@ -48,6 +48,12 @@ export interface SyntheticParams {
   /** Median size of an uninformed order in USD and the spread of its logarithm. */
   readonly takerUsd: number;
   readonly takerLogSd: number;
+  /** Takers in a hurry (stops, liquidations): how often, how far from the mid on average, bps, and their largest size. */
+  readonly sweepsPerMin: number;
+  readonly sweepBps: number;
+  readonly sweepUsd: number;
+  /** Share of a sweep's distance by which the makers' mid follows, before it reverts. */
+  readonly sweepImpact: number;
   /** Levels a side, at the smallest legal step. */
   readonly levels: number;
   readonly makers: number;
@@ -86,9 +92,13 @@ export const BTC_LIKE: SyntheticParams = {
   hawkesDecayPerS: 4,
   takerUsd: 4_000,
   takerLogSd: 1.3,
+  sweepsPerMin: 8,
+  sweepBps: 2.5,
+  sweepUsd: 2_000_000,
+  sweepImpact: 0.4,
   levels: 20,
-  makers: 3,
-  makerUsd: 9_000,
+  makers: 2,
+  makerUsd: 12_000,
   depthGrowth: 1.06,
   makerAttention: 0.9,
   makerWhim: 0.04,
@@ -98,6 +108,12 @@ export const BTC_LIKE: SyntheticParams = {
   informedAttention: 0.3,
   informedUsd: 20_000,
 };
+
+/**
+ * The patient money behind the makers: one order every few steps, far deeper than they quote, looked at every few seconds. It
+ * keeps both sides of the book alive when a sweep has taken all of a maker's levels.
+ */
+const DEEP = { firstStep: 25, everySteps: 10, levels: 30, sizeFactor: 6, refreshBlocks: 40 };
 
 /** The opening replay of 30 trades must exist before the first subscriber does. */
 const WARM_UP_TRADES = 30;
@@ -113,6 +129,7 @@ export class SyntheticMarket implements SimMarket {
   readonly coin: string;
   readonly instrument: Instrument;
   readonly book = new L3Book();
+  readonly description: string;
   readonly isTape = false;
   readonly hasEnded = false;
   nextDueMs = Number.POSITIVE_INFINITY;
@@ -123,6 +140,7 @@ export class SyntheticMarket implements SimMarket {
   private context: MarketContext | undefined;
   private publisher: BlockPublisher | undefined;
   private makers: Maker[] = [];
+  private deepMaker: Maker | undefined;
   private taker: Account | undefined;
   private informed: Account | undefined;
   /** Log efficient price, log of relative volatility, transient displacement in bps. */
@@ -140,6 +158,7 @@ export class SyntheticMarket implements SimMarket {
     readonly seed: number,
   ) {
     this.coin = params.coin;
+    this.description = `synthetic ${params.coin}, seed ${seed}`;
     this.instrument = perpInstrument(params.coin, params.szDecimals, params.maxLeverage);
     const rng = new Rng(seed);
     this.priceRng = rng.fork(`${params.coin}.price`);
@@ -162,6 +181,7 @@ export class SyntheticMarket implements SimMarket {
     for (let i = 0; i < this.params.makers; i++) {
       this.makers.push({ account: exchange.addHouse(address(i + 1)), bids: new Map(), asks: new Map() });
     }
+    this.deepMaker = { account: exchange.addHouse(address(0xd0)), bids: new Map(), asks: new Map() };
     this.taker = exchange.addHouse(address(0xa0));
     this.informed = exchange.addHouse(address(0xb0));
     this.warmUp(Math.floor(exchMs));
@@ -216,6 +236,7 @@ export class SyntheticMarket implements SimMarket {
     for (const maker of this.makers) {
       if (this.makerRng.uniform() < this.params.makerAttention || this.blocks === 1) this.refresh(maker);
     }
+    if (this.blocks % DEEP.refreshBlocks === 1) this.refreshDeep(this.deepMaker!);
     // After the makers: cancels and post-only orders of a block come before takers (reference 8.2), so that news costs
     // only those who did not look.
     if (this.flowRng.uniform() < this.params.informedAttention) this.informedTake();
@@ -248,6 +269,8 @@ export class SyntheticMarket implements SimMarket {
 
   private uninformedFlow(dtS: number): void {
     const { params: p, flowRng } = this;
+    if (flowRng.uniform() < (p.sweepsPerMin / 60) * dtS)
+      this.sweep(flowRng.uniform() < 0.5 ? Side.Buy : Side.Sell);
     const decay = Math.exp(-p.hawkesDecayPerS * dtS);
     this.excitedBuy *= decay;
     this.excitedSell *= decay;
@@ -277,6 +300,18 @@ export class SyntheticMarket implements SimMarket {
     this.displacementBps += side * p.impactBps * Math.min(3, Math.sqrt(usd / (10 * p.takerUsd)));
   }
 
+  /** Takes everything up to a distance from the mid: the flow that reaches quotes standing back from the touch. */
+  private sweep(side: Side): void {
+    const { params: p, flowRng } = this;
+    const { bestBidTicks, bestAskTicks } = this.book;
+    if (bestBidTicks === 0 || bestAskTicks === 0) return;
+    const distanceBps = flowRng.exponential(1 / p.sweepBps);
+    const mid = (bestBidTicks + bestAskTicks) / 2;
+    const limit = this.onStep(mid * (1 + side * distanceBps * 1e-4), side);
+    this.send(this.taker!, side, limit, this.usdToLots(p.sweepUsd));
+    this.displacementBps += side * p.sweepImpact * distanceBps;
+  }
+
   private refresh(maker: Maker): void {
     const mid = this.efficientTicks * (1 + this.displacementBps * 1e-4);
     const step = stepTicks(this.instrument, Math.round(mid));
@@ -294,27 +329,52 @@ export class SyntheticMarket implements SimMarket {
     step: number,
   ): void {
     const { params: p, makerRng } = this;
-    const { exchange } = this.context!;
     const deepest = bestTicks - side * step * (p.levels + 2);
     for (const [px, order] of quotes) {
-      const isGone = order.level === null;
-      const isTooGood = side * px > side * bestTicks;
-      const isTooDeep = side * px < side * deepest;
-      if (!isGone && !isTooGood && !isTooDeep && makerRng.uniform() >= p.makerWhim) continue;
-      if (!isGone) exchange.cancel(order, this.blockMs());
-      quotes.delete(px);
+      const isGood = order.level !== null && side * px <= side * bestTicks && side * px >= side * deepest;
+      if (!isGood || makerRng.uniform() < p.makerWhim) this.withdraw(quotes, px, order);
     }
-    const wall = side === Side.Buy ? this.book.bestAskTicks : this.book.bestBidTicks;
     for (let i = 0; i < p.levels; i++) {
-      const px = bestTicks - side * step * i;
-      if (px <= 0 || quotes.has(px)) continue;
-      // Somebody's quote stands in the way: an informed taker will deal with it, a maker does not cross.
-      if (wall > 0 && side * px >= side * wall) continue;
       const usd = p.makerUsd * p.depthGrowth ** i * Math.exp(0.8 * makerRng.normal() - 0.32);
-      const szLots = this.usdToLots(usd);
-      const { order } = exchange.place(maker.account, this.spec(side, px, szLots, "Alo"), this.blockMs());
-      if (order?.status === "open") quotes.set(px, order);
+      this.quote(maker, quotes, side, bestTicks - side * step * i, usd);
     }
+  }
+
+  /** Orders on multiples of their spacing, so that most of them can stay where they are. */
+  private refreshDeep(maker: Maker): void {
+    const step = stepTicks(this.instrument, Math.round(this.efficientTicks)) * DEEP.everySteps;
+    const centre = Math.round(this.efficientTicks / step) * step;
+    const nearest = Math.ceil(DEEP.firstStep / DEEP.everySteps) * step;
+    const furthest = nearest + DEEP.levels * step;
+    for (const [side, quotes] of [
+      [Side.Buy, maker.bids],
+      [Side.Sell, maker.asks],
+    ] as const) {
+      for (const [px, order] of quotes) {
+        const distance = side * (centre - px);
+        if (order.level === null || distance < nearest || distance > furthest)
+          this.withdraw(quotes, px, order);
+      }
+      for (let distance = nearest; distance < furthest; distance += step) {
+        const usd = this.params.makerUsd * DEEP.sizeFactor * Math.exp(0.8 * this.makerRng.normal() - 0.32);
+        this.quote(maker, quotes, side, centre - side * distance, usd);
+      }
+    }
+  }
+
+  private withdraw(quotes: Map<number, SimOrder>, px: number, order: SimOrder): void {
+    if (order.level !== null) this.context!.exchange.cancel(order, this.blockMs());
+    quotes.delete(px);
+  }
+
+  private quote(maker: Maker, quotes: Map<number, SimOrder>, side: Side, px: number, usd: number): void {
+    if (px <= 0 || quotes.has(px)) return;
+    // Somebody's quote stands in the way: an informed taker will deal with it, a maker does not cross.
+    const wall = side === Side.Buy ? this.book.bestAskTicks : this.book.bestBidTicks;
+    if (wall > 0 && side * px >= side * wall) return;
+    const spec = this.spec(side, px, this.usdToLots(usd), "Alo");
+    const { order } = this.context!.exchange.place(maker.account, spec, this.blockMs());
+    if (order?.status === "open") quotes.set(px, order);
   }
 
   private send(account: Account, side: Side, limitTicks: number, szLots: number): void {

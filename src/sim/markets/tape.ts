@@ -25,6 +25,7 @@ export class TapeMarket implements SimMarket {
   readonly coin: string;
   readonly instrument: Instrument;
   readonly book = new TapeBook();
+  readonly description: string;
   readonly isTape = true;
   hasEnded = false;
   nextDueMs = Number.POSITIVE_INFINITY;
@@ -42,6 +43,7 @@ export class TapeMarket implements SimMarket {
   constructor(private readonly options: TapeMarketOptions) {
     this.source = options.source;
     this.coin = options.source.coin;
+    this.description = `${this.coin} from tape, ${options.source.description}`;
     this.instrument = perpInstrument(this.coin, options.source.szDecimals, options.maxLeverage);
     this.onFill = (order, szLots, tid) =>
       this.context!.exchange.fillFromTape(order as SimOrder, szLots, tid, Math.floor(this.dueMs));
