@@ -48,8 +48,7 @@ const DEFAULT_SIM_PORT = 3001;
 const BOARD_EVERY_MS = 100;
 const STATUS_EVERY_MS = 250;
 const STATUS_LOG_EVERY_MS = 10_000;
-/** The first quotes stand this much wider; the excess decays over `warmup_decay_secs`. */
-const WARM_UP_EXCESS = 0.5;
+const WARM_UP_STEP_MS = 500;
 const DRY_RUN_S = 30;
 const SIM_ONLY: readonly (keyof RunOptions)[] = ["tape", "speed", "simPort"];
 
@@ -396,16 +395,25 @@ class Run {
     };
   }
 
+  /**
+   * The first quotes rest on few observations: they stand wider, and the excess decays in exchange time, so that a tape
+   * played faster warms up as fast.
+   */
   private narrowAfterWarmUp(live: LiveEngine, facts: VenueFacts, plan: Plan): () => void {
     const decayS = this.o.config.strategy.warmup_decay_secs;
-    if (decayS === 0) return () => {};
-    const startNs = this.clock.monoNs();
-    const stop = systemTimers.every(5000, () => {
-      const excess = WARM_UP_EXCESS * Math.exp((-3 * (this.clock.monoNs() - startNs)) / 1e9 / decayS);
-      const spreadMult = excess < 0.01 ? 1 : 1 + excess;
-      for (const { asset } of facts.instruments)
-        live.configure(asset, { ...plan.params[asset]!, spreadMult });
-      if (spreadMult === 1) stop();
+    const firstExchMs = new Map<number, number>();
+    const spreadMult = new Map<number, number>();
+    const stop = systemTimers.every(WARM_UP_STEP_MS, () => {
+      for (const { asset } of facts.instruments) {
+        const exchMs = live.ladder(asset)?.exchMs ?? 0;
+        if (!(exchMs > 0) || decayS === 0) continue;
+        const first = firstExchMs.get(asset) ?? exchMs;
+        firstExchMs.set(asset, first);
+        const mult = warmUpMultiplier((exchMs - first) / 1000, decayS);
+        if (mult === (spreadMult.get(asset) ?? 0)) continue;
+        spreadMult.set(asset, mult);
+        live.configure(asset, { ...plan.params[asset]!, spreadMult: mult });
+      }
     });
     return stop;
   }
@@ -491,7 +499,10 @@ function planAssets(config: Config, facts: VenueFacts, log: LogFn): Plan {
     for (const { message } of capped.warnings) log("warn", message);
     if (capped.sideSzLots < 1)
       throw new SizingError(`${inst.coin}: the account carries no quote: deposit, or trade a cheaper asset`);
-    const kernel = kernelParams(config, capped, { makerFeeBps: facts.makerFeeBps });
+    const kernel = kernelParams(config, capped, {
+      makerFeeBps: facts.makerFeeBps,
+      spreadMult: warmUpMultiplier(0, config.strategy.warmup_decay_secs),
+    });
     for (const problem of checkProportion(kernel, TYPICAL_MARKET)) {
       if (problem.severity === "error") throw new SizingError(`${inst.coin}: ${problem.message}`);
       log("warn", problem.message, { asset: inst.coin });
@@ -514,6 +525,17 @@ function planAssets(config: Config, facts: VenueFacts, log: LogFn): Plan {
     });
   }
   return { assets, params };
+}
+
+/** The first quotes stand this much wider. */
+const WARM_UP_EXCESS = 0.25;
+
+/** Half-spread multiplier at a time after the first ladder: the excess is at a twentieth after `decayS`, and ends at a hundredth. */
+export function warmUpMultiplier(elapsedS: number, decayS: number): number {
+  if (decayS <= 0) return 1;
+  // In hundredths: each step is a configuration sent to the kernel.
+  const excess = Math.round(100 * WARM_UP_EXCESS * Math.exp((-3 * Math.max(0, elapsedS)) / decayS)) / 100;
+  return 1 + excess;
 }
 
 /** Median conditions for the start-up proportion check (models.md §0.1's worked scale). */

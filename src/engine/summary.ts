@@ -4,6 +4,7 @@ import type { Stage } from "./shared.js";
 export interface LatencyFigures {
   readonly p50: number;
   readonly p99: number;
+  readonly p999: number;
   readonly max: number;
   readonly count: number;
 }
@@ -70,6 +71,7 @@ export function latencyFigures(snapshot: HistogramSnapshot): LatencyFigures {
   return {
     p50: us(snapshot.percentileNs(0.5)),
     p99: us(snapshot.percentileNs(0.99)),
+    p999: us(snapshot.percentileNs(0.999)),
     max: us(snapshot.maxNs),
     count: snapshot.count,
   };

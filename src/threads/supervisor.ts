@@ -63,6 +63,8 @@ export class Supervisor {
       readonly onMessage: (message: Message) => void;
     },
   ): Promise<Message> {
+    // Its age counts from now, not from the engine's start: the venue may have taken seconds to answer before.
+    this.heartbeats.beat(thread.heartbeatIndex, this.options.clock.monoNs());
     const worker = new Worker(entry, { workerData: init, name, stdout: false, stderr: false });
     let markExited: () => void = () => {};
     const supervised: Supervised = {

@@ -1,0 +1,166 @@
+import { join } from "node:path";
+import { describe, expect, test } from "vitest";
+import { freePort, hasSharedData, Program, SHARED_DATA, workspace } from "./program.js";
+
+const QUOTING = /"message":"Parameter estimation warmed up"/;
+
+async function openOrders(port: number, user: string): Promise<unknown[]> {
+  const response = await fetch(`http://127.0.0.1:${port}/info`, {
+    method: "POST",
+    body: JSON.stringify({ type: "openOrders", user }),
+  });
+  return (await response.json()) as unknown[];
+}
+
+const ACCOUNT = /"account":"(0x[0-9a-f]{40})"/;
+
+describe("the built program on the simulated exchange", () => {
+  test("quotes, gets filled, and ends by itself with nothing resting", {
+    timeout: 60_000,
+  }, async () => {
+    const w = await workspace();
+    const run = new Program(w.args("--duration", "25", "--seed", "7", "--speed", "4"));
+    const { code, out } = await run.finished;
+    expect(code, out).toBe(0);
+    const s = w.summary();
+    expect(s["firstQuoteMs"]).toBeGreaterThan(0);
+    expect(s["fills"]).toBeGreaterThan(0);
+    expect(s["restingOrdersAtExit"]).toBe(0);
+    expect(s["ringDrops"]).toBe(0);
+    expect(s["auditDifferences"]).toBe(0);
+    expect(s["maxAbsPosition"]).toBeLessThanOrEqual(s["positionLimit"] as number);
+    expect(Object.keys(s["latencyUs"] as object)).toEqual([
+      "decode",
+      "kernel",
+      "executor",
+      "sign",
+      "tickToWire",
+    ]);
+    for (const event of [
+      "Market maker started",
+      "Warming up parameter estimator",
+      "Final position",
+      "Adverse selection summary",
+    ]) {
+      expect(out).toContain(`"message":"${event}"`);
+    }
+  });
+
+  for (const signal of ["SIGINT", "SIGTERM"] as const) {
+    test(`${signal} cancels everything, verifies and exits 0`, { timeout: 60_000 }, async () => {
+      const w = await workspace();
+      const run = new Program(w.args("--seed", "3"));
+      await run.seen(QUOTING);
+      run.child.kill(signal);
+      const { code, out } = await run.finished;
+      expect(code, out).toBe(0);
+      expect(w.summary()["restingOrdersAtExit"]).toBe(0);
+      expect(w.summary()["stopReason"]).toBe(signal);
+    });
+  }
+
+  test("a run killed while quoting leaves orders that the next run cancels before it quotes", {
+    timeout: 90_000,
+  }, async () => {
+    const w = await workspace();
+    const first = new Program(w.args("--seed", "5"));
+    await first.seen(QUOTING);
+    const account = ACCOUNT.exec(first.out)![1]!;
+    await expect
+      .poll(async () => (await openOrders(w.port, account)).length, { timeout: 10_000 })
+      .toBeGreaterThan(0);
+    first.child.kill("SIGKILL");
+    await first.finished;
+    expect((await openOrders(w.port, account)).length).toBeGreaterThan(0);
+
+    const second = new Program(w.args("--duration", "3"));
+    const { code, out } = await second.finished;
+    expect(code, out).toBe(0);
+    expect(w.summary()["orphansCancelled"]).toBeGreaterThan(0);
+    expect(w.summary()["restingOrdersAtExit"]).toBe(0);
+    expect(await openOrders(w.port, account)).toEqual([]);
+  });
+
+  test("metrics carry the manual's names with values", { timeout: 60_000 }, async () => {
+    const w = await workspace();
+    const metricsPort = await freePort();
+    const args = w
+      .args("--seed", "9")
+      .map((a, i, all) => (all[i - 1] === "--metrics-port" ? String(metricsPort) : a));
+    const run = new Program(args);
+    await run.seen(QUOTING);
+    const scrape = async (): Promise<string> =>
+      (await fetch(`http://127.0.0.1:${metricsPort}/metrics`)).text();
+    await expect.poll(scrape, { timeout: 10_000 }).toMatch(/mm_orders_placed_total\{asset="BTC"\} [1-9]/);
+    const text = await scrape();
+    const names = [
+      ...[
+        "position",
+        "max_position",
+        "inventory_utilization",
+        "daily_pnl",
+        "realized_pnl",
+        "unrealized_pnl",
+        "peak_pnl",
+      ],
+      ...[
+        "drawdown_pct",
+        "mid_price",
+        "spread_bps",
+        "sigma",
+        "kappa",
+        "jump_ratio",
+        "microprice_deviation_bps",
+      ],
+      ...[
+        "book_imbalance",
+        "flow_imbalance",
+        "beta_book",
+        "beta_flow",
+        "kill_switch_triggered",
+        "adverse_selection_bps",
+      ],
+      ...[
+        "data_staleness_secs",
+        "quote_cycle_latency_ms",
+        "volatility_regime",
+        "orders_placed_total",
+        "orders_filled_total",
+      ],
+    ];
+    expect(names.filter((n) => !new RegExp(`^mm_${n}\\{asset="BTC"\\} -?[0-9]`, "m").test(text))).toEqual([]);
+    for (const stage of ["decode", "kernel", "executor", "sign", "tick_to_wire"]) {
+      expect(text).toMatch(new RegExp(`mm_stage_latency_seconds_count\\{stage="${stage}"\\} [1-9]`));
+    }
+    run.child.kill("SIGINT");
+    expect((await run.finished).code).toBe(0);
+  });
+
+  test("a dry run shows a ladder and places nothing", { timeout: 60_000 }, async () => {
+    const w = await workspace();
+    const run = new Program(w.args("--dry-run", "--seed", "2"));
+    const { code, out } = await run.finished;
+    expect(code, out).toBe(0);
+    expect(out).toMatch(/bid 1: /);
+    expect(out).not.toContain("Market maker started");
+  });
+});
+
+describe("the built program on a recorded market", () => {
+  test.skipIf(!hasSharedData)(
+    `plays a tape to its end within limits and without drops${hasSharedData ? "" : " (skipped: no shared data)"}`,
+    { timeout: 90_000 },
+    async () => {
+      const w = await workspace();
+      const tape = join(SHARED_DATA, "binance-l2", "usdm_btcusdt_20230404.gz");
+      const { code, out } = await new Program(w.args("--tape", tape, "--speed", "10")).finished;
+      expect(code, out).toBe(0);
+      const s = w.summary();
+      expect(s["stopReason"]).toBe("end of tape");
+      expect(s["quotes"]).toBeGreaterThan(0);
+      expect(s["ringDrops"]).toBe(0);
+      expect(s["restingOrdersAtExit"]).toBe(0);
+      expect(s["maxAbsPosition"]).toBeLessThanOrEqual(s["positionLimit"] as number);
+    },
+  );
+});
