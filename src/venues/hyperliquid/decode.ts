@@ -49,17 +49,7 @@ import {
 } from "../../abi/layout.js";
 import type { Instrument } from "../../domain/index.js";
 import type { RecordSink } from "../../rings/record-sink.js";
-import {
-  CLOSE_BRACE,
-  CLOSE_BRACKET,
-  JsonScanner,
-  Key,
-  OPEN_BRACE,
-  OPEN_BRACKET,
-  QUOTE,
-  word,
-  writeNs,
-} from "./json-scan.js";
+import { JsonScanner, Key, POW10 as POWERS, word, writeNs } from "./json-scan.js";
 import { RECENT_CAPACITY, RecentTrades } from "./recent-trades.js";
 
 /** What became of a frame. Only `Decoded` left anything in a ring. */
@@ -93,6 +83,15 @@ export type FrameFault = (typeof FrameFault)[keyof typeof FrameFault];
 export const DEFAULT_MAX_FRAME_BYTES = 1 << 20;
 /** A longer trades frame is `Oversized`. */
 export const MAX_TRADES_PER_FRAME = RECENT_CAPACITY;
+
+// Declared here although json-scan has them too: an imported binding is loaded from memory and checked at each use.
+const ZERO = 0x30;
+const QUOTE = 0x22;
+const OPEN_BRACE = 0x7b;
+const CLOSE_BRACE = 0x7d;
+const OPEN_BRACKET = 0x5b;
+const CLOSE_BRACKET = 0x5d;
+const POW10 = POWERS;
 
 const LEVEL_WORDS = LEVEL_SIZE >> 3;
 const MAX_LEVELS = BOOK_BIDS_CAPACITY;
@@ -132,13 +131,19 @@ const W_PX_SZ = word('","s');
 const W_SZ_TAIL = word('z":"');
 const W_SZ_N = word('","n');
 const W_N_TAIL = word('":');
-const W_N_HEAD = word('{"n"');
-const W_N_PX = word(',"px');
+const W_COMMA_BRACE = word(",{");
 const W_L2BO = word("l2Bo");
 const W_OOK = word('ook"');
 const W_TRAD = word("trad");
 const W_DES = word('des"');
 const W_BBO = word('bbo"');
+
+/** Four digits at once: exclusive-or with zeros leaves 0..9 in each byte, and adding six then leaves the high nibbles clear. */
+const FOUR_ZEROS = 0x30303030;
+const FOUR_SIXES = 0x06060606;
+const HIGH_NIBBLES = 0xf0f0f0f0 | 0;
+/** A decimal point where a digit could be. */
+const DOT_DIGIT = 0x2e - ZERO;
 
 /** Trades count as backlog until this time is known. */
 const ALL_BACKLOG = Number.POSITIVE_INFINITY;
@@ -177,6 +182,9 @@ export class FrameDecoder {
   private readonly out: Float64Array;
   /** `out` as words, for the order counts inside levels. */
   private readonly outWords: Uint32Array;
+  /** The levels in `out`, as many as a record has. */
+  private readonly bidLevels: Float64Array;
+  private readonly askLevels: Float64Array;
   private readonly sinks: readonly RecordSink[];
   private readonly coins: CoinTable;
   private readonly recent: readonly RecentTrades[];
@@ -185,6 +193,8 @@ export class FrameDecoder {
   private readonly liveFromMs: Float64Array;
 
   private bidCount = 0;
+  /** Levels that `usualLevels` has read. */
+  private usualCount = 0;
   private askCount = 0;
   private tradeCount = 0;
   private isUnknownCoin = false;
@@ -213,6 +223,8 @@ export class FrameDecoder {
     this.view = this.scan.view;
     this.out = this.scan.out;
     this.outWords = new Uint32Array(this.out.buffer);
+    this.bidLevels = this.out.subarray(BIDS, BIDS + MAX_LEVELS * LEVEL_WORDS);
+    this.askLevels = this.out.subarray(ASKS, ASKS + MAX_LEVELS * LEVEL_WORDS);
     this.sinks = instruments.map(({ asset }) => sinkOf(asset));
     this.coins = new CoinTable(instruments.map(({ coin }) => coin));
     this.recent = instruments.map(() => new RecentTrades());
@@ -443,10 +455,14 @@ export class FrameDecoder {
     const b = this.bytes;
     const out = this.out;
     const isAsk = base === ASKS;
-    let count = 0;
-    let prevPx = isAsk ? 0 : Number.POSITIVE_INFINITY;
     p = scan.open(p, OPEN_BRACKET);
     if (p < 0) return -1;
+    p = this.usualLevels(p, base, isAsk, MAX_LEVELS);
+    if (p < 0) return -1;
+    // What is spelt differently, lies beyond the record or is wrong.
+    let count = this.usualCount;
+    let prevPx = isAsk ? 0 : Number.POSITIVE_INFINITY;
+    if (count > 0) prevPx = out[base + (count - 1) * LEVEL_WORDS]!;
     while (b[p] !== CLOSE_BRACKET) {
       const at = base + Math.min(count, MAX_LEVELS) * LEVEL_WORDS;
       p = this.level(p, at);
@@ -455,12 +471,8 @@ export class FrameDecoder {
       if (!(isAsk ? px > prevPx : px < prevPx)) return this.fail(FrameFault.Unsorted);
       prevPx = px;
       count++;
-      // `},{` without white space, the usual case, needs no call.
-      if (this.view.getUint16(p, true) === COMMA_BRACE) p++;
-      else {
-        p = scan.next(p, CLOSE_BRACKET);
-        if (p < 0) return -1;
-      }
+      p = scan.next(p, CLOSE_BRACKET);
+      if (p < 0) return -1;
     }
     count = Math.min(count, MAX_LEVELS);
     if (isAsk) this.askCount = count;
@@ -468,96 +480,147 @@ export class FrameDecoder {
     return p + 1;
   }
 
+  /**
+   * Reads levels as long as they are spelt as the venue spells them, `{"px":"…","sz":"…","n":…}` without white space and with
+   * at most nine digits a number, sorted and positive; sets `usualCount`. Stops in front of the first that is not, which
+   * `level` then reads or refuses, or at the closing bracket.
+   *
+   * One long loop on purpose: with the same steps in methods a 20+20 level frame takes 2.4 µs instead of 1.4 µs (bench
+   * decode). Digits are tested and added up four at a time where four are likely: in the whole part of a price, in the
+   * fraction of a size.
+   */
+  private usualLevels(p: number, base: number, isAsk: boolean, limit: number): number {
+    const b = this.bytes;
+    const v = this.view;
+    const out = this.out;
+    let count = 0;
+    let prevPx = isAsk ? 0 : Number.POSITIVE_INFINITY;
+    this.usualCount = 0;
+    for (let at = base; count < limit; at += LEVEL_WORDS) {
+      const level = p;
+      if (v.getUint32(p, true) !== W_PX_HEAD || v.getUint32(p + 3, true) !== W_PX_TAIL) return level;
+      p += 7;
+      let start = p;
+      let mantissa = 0;
+      let quad = v.getInt32(p, true) ^ FOUR_ZEROS;
+      if (((quad | (quad + FOUR_SIXES)) & HIGH_NIBBLES) === 0) {
+        quad = Math.imul(quad, 10) + (quad >>> 8);
+        mantissa = Math.imul(quad & 0xff, 100) + ((quad >>> 16) & 0xff);
+        p += 4;
+      }
+      let d = b[p]! - ZERO;
+      while (d >= 0 && d <= 9) {
+        mantissa = (mantissa * 10 + d) | 0;
+        d = b[++p]! - ZERO;
+      }
+      let scale = 0;
+      if (b[start] === ZERO && p - start > 1) return level;
+      if (d === DOT_DIGIT) {
+        const fraction = ++p;
+        d = b[p]! - ZERO;
+        while (d >= 0 && d <= 9) {
+          mantissa = (mantissa * 10 + d) | 0;
+          d = b[++p]! - ZERO;
+        }
+        scale = p - fraction;
+        if (scale === 0) return level;
+      }
+      // Nine digits and a point, or eight digits: the mantissa has not wrapped.
+      if (p - start > (scale === 0 ? 9 : 10)) return level;
+      const px = mantissa / POW10[scale]!;
+
+      if (v.getUint32(p, true) !== W_PX_SZ || v.getUint32(p + 4, true) !== W_SZ_TAIL) return level;
+      p += 8;
+      start = p;
+      mantissa = 0;
+      d = b[p]! - ZERO;
+      while (d >= 0 && d <= 9) {
+        mantissa = (mantissa * 10 + d) | 0;
+        d = b[++p]! - ZERO;
+      }
+      scale = 0;
+      if (b[start] === ZERO && p - start > 1) return level;
+      if (d === DOT_DIGIT) {
+        const fraction = ++p;
+        quad = v.getInt32(p, true) ^ FOUR_ZEROS;
+        if (((quad | (quad + FOUR_SIXES)) & HIGH_NIBBLES) === 0) {
+          quad = Math.imul(quad, 10) + (quad >>> 8);
+          mantissa = (mantissa * 10_000 + Math.imul(quad & 0xff, 100) + ((quad >>> 16) & 0xff)) | 0;
+          p += 4;
+        }
+        d = b[p]! - ZERO;
+        while (d >= 0 && d <= 9) {
+          mantissa = (mantissa * 10 + d) | 0;
+          d = b[++p]! - ZERO;
+        }
+        scale = p - fraction;
+        if (scale === 0) return level;
+      }
+      if (p - start > (scale === 0 ? 9 : 10)) return level;
+      const sz = mantissa / POW10[scale]!;
+
+      if (v.getUint32(p, true) !== W_SZ_N || v.getUint16(p + 4, true) !== W_N_TAIL) return level;
+      p += 6;
+      start = p;
+      let orders = 0;
+      d = b[p]! - ZERO;
+      while (d >= 0 && d <= 9) {
+        orders = (orders * 10 + d) | 0;
+        d = b[++p]! - ZERO;
+      }
+      const digits = p - start;
+      if (digits === 0 || digits > 9 || (digits > 1 && b[start] === ZERO) || b[p] !== CLOSE_BRACE)
+        return level;
+      if (!(px > 0 && sz > 0 && (isAsk ? px > prevPx : px < prevPx))) return level;
+
+      out[at] = px;
+      out[at + 1] = sz;
+      const w = (at + (LEVEL_ORDERS >> 3)) << 1;
+      this.outWords[w] = orders;
+      this.outWords[w + 1] = 0;
+      prevPx = px;
+      this.usualCount = ++count;
+      p++;
+      if (v.getUint16(p, true) === W_COMMA_BRACE) p++;
+      else return this.scan.next(p, CLOSE_BRACKET);
+    }
+    return p;
+  }
+
   /** `[bid|null, ask|null]`; a missing side reads 0, 0. */
   private tops(p: number): number {
-    const scan = this.scan;
-    p = scan.open(p, OPEN_BRACKET);
+    p = this.scan.open(p, OPEN_BRACKET);
     if (p < 0) return -1;
     p = this.top(p, BIDS);
     if (p < 0) return -1;
     this.bidCount = this.out[BIDS]! > 0 ? 1 : 0;
-    p = scan.next(p, CLOSE_BRACKET);
-    if (p < 0) return -1;
     p = this.top(p, ASKS);
     if (p < 0) return -1;
     this.askCount = this.out[ASKS]! > 0 ? 1 : 0;
-    p = scan.next(p, CLOSE_BRACKET);
-    return p >= 0 && this.bytes[p] === CLOSE_BRACKET ? p + 1 : -1;
+    return this.bytes[p] === CLOSE_BRACKET ? p + 1 : -1;
   }
 
+  /** One side of a bbo and what separates it from the next. */
   private top(p: number, at: number): number {
+    p = this.usualLevels(p, at, at === ASKS, 1);
+    if (p < 0 || this.usualCount === 1) return p;
     const end = this.scan.skipNull(p);
-    if (end < 0) return this.level(p, at);
-    this.out[at] = 0;
-    this.out[at + 1] = 0;
-    return end;
+    if (end < 0) p = this.level(p, at);
+    else {
+      p = end;
+      this.out[at] = 0;
+      this.out[at + 1] = 0;
+    }
+    return p < 0 ? -1 : this.scan.next(p, CLOSE_BRACKET);
   }
 
-  /** One `{px, sz, n}` into `out[at..]` in the record's layout. */
+  /** One `{px, sz, n}` in any spelling into `out[at..]` in the record's layout. */
   private level(p: number, at: number): number {
-    let end = this.levelFast(p, at);
-    if (end < 0) {
-      end = this.levelAnyOrder(p, at);
-      if (end < 0) return -1;
-    }
-    if (!(this.out[at]! > 0 && this.out[at + 1]! > 0)) return this.fail(FrameFault.BadNumber);
-    return end;
-  }
-
-  /** The two spellings seen on the wire: px, sz, n (2026) and n, px, sz (2025). -1: try the other way. */
-  private levelFast(p: number, at: number): number {
-    const v = this.view;
-    const head = v.getUint32(p, true);
-    let orders = 0;
-    const isSorted = head === W_N_HEAD;
-    if (isSorted) {
-      // {"n":5,"px":"…","sz":"…"}
-      if (this.bytes[p + 4] !== COLON) return -1;
-      p += 5;
-      let d = this.bytes[p]! - 0x30;
-      const start = p;
-      while (d >= 0 && d <= 9) {
-        orders = (orders * 10 + d) | 0;
-        d = this.bytes[++p]! - 0x30;
-      }
-      const digits = p - start;
-      if (digits === 0 || digits > 9 || (digits > 1 && this.bytes[start] === 0x30)) return -1;
-      if (v.getUint32(p, true) !== W_N_PX) return -1;
-      p += 1;
-    } else {
-      if (head !== W_PX_HEAD) return -1;
-      p += 1;
-    }
-    // Here `p` is on the quote before px.
-    if (v.getUint32(p + 2, true) !== W_PX_TAIL) return -1;
-    p = this.scan.decimal(p + 5, at);
-    if (p < 0 || v.getUint32(p - 1, true) !== W_PX_SZ || v.getUint32(p + 3, true) !== W_SZ_TAIL) return -1;
-    p = this.scan.decimal(p + 6, at + 1);
-    if (p < 0) return -1;
-    if (!isSorted) {
-      if (v.getUint32(p - 1, true) !== W_SZ_N || v.getUint16(p + 3, true) !== W_N_TAIL) return -1;
-      p += 5;
-      let d = this.bytes[p]! - 0x30;
-      const start = p;
-      while (d >= 0 && d <= 9) {
-        orders = (orders * 10 + d) | 0;
-        d = this.bytes[++p]! - 0x30;
-      }
-      const digits = p - start;
-      if (digits === 0 || digits > 9 || (digits > 1 && this.bytes[start] === 0x30)) return -1;
-    }
-    if (this.bytes[p] !== CLOSE_BRACE) return -1;
-    const w = (at + (LEVEL_ORDERS >> 3)) << 1;
-    this.outWords[w] = orders;
-    this.outWords[w + 1] = 0;
-    return p + 1;
-  }
-
-  private levelAnyOrder(p: number, at: number): number {
     const scan = this.scan;
     const b = this.bytes;
+    const out = this.out;
     let seen = 0;
-    this.out[ORDERS] = 0;
+    out[ORDERS] = 0;
     p = scan.open(p, OPEN_BRACE);
     while (p >= 0 && b[p] !== CLOSE_BRACE) {
       p = scan.key(p);
@@ -580,9 +643,10 @@ export class FrameDecoder {
     }
     if (p < 0) return -1;
     if ((seen & (HAS_PX | HAS_SZ)) !== (HAS_PX | HAS_SZ)) return this.fail(FrameFault.MissingField);
-    if (this.out[ORDERS]! > MAX_U32) return this.fail(FrameFault.BadNumber);
+    if (!(out[at]! > 0 && out[at + 1]! > 0 && out[ORDERS]! <= MAX_U32))
+      return this.fail(FrameFault.BadNumber);
     const w = (at + (LEVEL_ORDERS >> 3)) << 1;
-    this.outWords[w] = this.out[ORDERS]!;
+    this.outWords[w] = out[ORDERS]!;
     this.outWords[w + 1] = 0;
     return p + 1;
   }
@@ -598,18 +662,15 @@ export class FrameDecoder {
     sink.u16[(at + BOOK_ASSET) >> 1] = asset;
     sink.u8[at + BOOK_BID_COUNT] = this.bidCount;
     sink.u8[at + BOOK_ASK_COUNT] = this.askCount;
-    this.copySide(sink.f64, (at + BOOK_BIDS) >> 3, BIDS, this.bidCount);
-    this.copySide(sink.f64, (at + BOOK_ASKS) >> 3, ASKS, this.askCount);
+    this.copySide(sink.f64, (at + BOOK_BIDS) >> 3, this.bidLevels, this.bidCount);
+    this.copySide(sink.f64, (at + BOOK_ASKS) >> 3, this.askLevels, this.askCount);
     return this.written(asset, sink, 1);
   }
 
   /** Unused levels are zeroed: a recorded ring then depends on the market alone. */
-  private copySide(to: Float64Array, at: number, from: number, count: number): void {
-    const out = this.out;
-    const used = count * LEVEL_WORDS;
-    // A level's order count travels as the bits of a double; with the upper word zero it is never a NaN.
-    for (let i = 0; i < used; i++) to[at + i] = out[from + i]!;
-    for (let i = used; i < MAX_LEVELS * LEVEL_WORDS; i++) to[at + i] = 0;
+  private copySide(to: Float64Array, at: number, levels: Float64Array, count: number): void {
+    if (count < MAX_LEVELS) levels.fill(0, count * LEVEL_WORDS);
+    to.set(levels, at);
   }
 
   private writeBbo(): FrameOutcome {
@@ -782,8 +843,6 @@ export class FrameDecoder {
 }
 
 const ASSET_CTX_VALUES = 6;
-const COLON = 0x3a;
-const COMMA_BRACE = word(",{");
 
 /** Coin names as bytes, found without making a string: open addressing over an FNV-1a hash. */
 class CoinTable {

@@ -9,12 +9,12 @@
  *
  * Thread: ingest. Allocates: nothing, except for numbers of more than 15 significant digits or with an exponent.
  */
-export const QUOTE = 0x22;
-export const COMMA = 0x2c;
-export const OPEN_BRACE = 0x7b;
-export const CLOSE_BRACE = 0x7d;
-export const OPEN_BRACKET = 0x5b;
-export const CLOSE_BRACKET = 0x5d;
+const QUOTE = 0x22;
+const COMMA = 0x2c;
+const OPEN_BRACE = 0x7b;
+const CLOSE_BRACE = 0x7d;
+const OPEN_BRACKET = 0x5b;
+const CLOSE_BRACKET = 0x5d;
 const BACKSLASH = 0x5c;
 const COLON = 0x3a;
 const DOT = 0x2e;
@@ -63,7 +63,7 @@ const W_ALSE = word("alse");
 const W_ULL = word("ull\0") & 0xffffff;
 
 /** 10^0 .. 10^22: the powers of ten that a double holds exactly. */
-const POW10 = Float64Array.from({ length: 23 }, (_, i) => Number(`1e${i}`));
+export const POW10 = Float64Array.from({ length: 23 }, (_, i) => Number(`1e${i}`));
 /** Integer mantissas up to this many digits are exact, so that mantissa / 10^k is rounded once, hence correctly. */
 const EXACT_DIGITS = 15;
 /** Longer than any price: a hostile number is refused before it costs anything. */
@@ -169,8 +169,11 @@ export class JsonScanner {
 
   skipString(p: number): number {
     const b = this.bytes;
+    const v = this.view;
     if (b[p] !== QUOTE) return -1;
     for (;;) {
+      // Four bytes at a time while none of them can end the string or be refused: hashes and addresses are long.
+      while (!mayEndString(v.getInt32(p + 1, true))) p += 4;
       let c = b[++p]!;
       while (c !== QUOTE && c !== BACKSLASH && c >= 0x20) c = b[++p]!;
       if (c === QUOTE) return p + 1;
@@ -359,6 +362,18 @@ export class JsonScanner {
     return b[p] === QUOTE ? p + 1 : -1;
   }
 }
+
+/**
+ * True when one of four bytes is a quote, a backslash or a control character; sometimes also when none is (the subtraction
+ * borrows from the next byte), never the other way round.
+ */
+const mayEndString = (w: number): boolean => {
+  const quote = w ^ 0x22222222;
+  const backslash = w ^ 0x5c5c5c5c;
+  const found =
+    ((quote - 0x01010101) & ~quote) | ((backslash - 0x01010101) & ~backslash) | ((w - 0x20202020) & ~w);
+  return (found & 0x80808080) !== 0;
+};
 
 const isHex = (c: number): boolean => (c >= 0x30 && c <= 0x39) || ((c | 0x20) >= 0x61 && (c | 0x20) <= 0x66);
 
