@@ -152,10 +152,15 @@ export interface DriverOptions {
 const SLICE_NS = 4e6;
 const CONGESTION_RETRY_MS = 2;
 
+/** At N× speed a market that cannot keep up may fall behind its clock by so much wall time; then the clock slips. */
+const LAG_MAX_WALL_MS = 250;
+
 /** Steps all markets in order of their due times; ties go to the market listed first. Thread: main. */
 export class MarketDriver {
   private readonly startWallMs: number;
   private readonly startMonoNs: number;
+  /** Exchange time given up because sockets or the machine did not keep up with the speed asked for. */
+  slippedMs = 0;
   private virtualMs: number;
   private cancelTimer: (() => void) | undefined;
   private isStopped = false;
@@ -168,11 +173,24 @@ export class MarketDriver {
     this.tapesRunning = options.markets.filter((m) => m.isTape).length;
   }
 
-  /** Exchange time, ms since the epoch. */
+  /** Exchange time, ms since the epoch: never beyond an event that has not happened yet. */
   nowMs(): number {
-    const { speed, clock } = this.options;
+    const { speed } = this.options;
     if (speed === "max") return this.virtualMs;
-    return this.startWallMs + ((clock.monoNs() - this.startMonoNs) / 1e6) * speed;
+    return Math.min(this.scheduledMs(speed), this.earliest()?.nextDueMs ?? Number.POSITIVE_INFINITY);
+  }
+
+  private scheduledMs(speed: number): number {
+    return (
+      this.startWallMs + ((this.options.clock.monoNs() - this.startMonoNs) / 1e6) * speed - this.slippedMs
+    );
+  }
+
+  /** At speed 1 exchange time stays tied to the wall clock and a late market catches up: clients compare the two. */
+  private slip(speed: number, dueMs: number): void {
+    if (speed === 1) return;
+    const lagMs = this.scheduledMs(speed) - dueMs;
+    if (lagMs > LAG_MAX_WALL_MS * speed) this.slippedMs += lagMs - LAG_MAX_WALL_MS * speed;
   }
 
   start(): void {
@@ -214,7 +232,8 @@ export class MarketDriver {
     if (speed === "max" && !hasAudience()) return;
     const sliceEndNs = clock.monoNs() + SLICE_NS;
     let next = this.earliest();
-    while (next !== undefined && (speed === "max" || next.nextDueMs <= this.nowMs())) {
+    while (next !== undefined && (speed === "max" || next.nextDueMs <= this.scheduledMs(speed))) {
+      if (speed !== "max") this.slip(speed, next.nextDueMs);
       if (isCongested()) {
         this.schedule(CONGESTION_RETRY_MS);
         return;
@@ -230,6 +249,6 @@ export class MarketDriver {
       if (clock.monoNs() > sliceEndNs) break;
     }
     if (next === undefined) return;
-    this.schedule(speed === "max" ? 0 : Math.max(0, (next.nextDueMs - this.nowMs()) / speed));
+    this.schedule(speed === "max" ? 0 : Math.max(0, (next.nextDueMs - this.scheduledMs(speed)) / speed));
   }
 }

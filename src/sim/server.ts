@@ -86,6 +86,8 @@ export interface SimStats {
   readonly malformed: number;
   readonly internalErrors: number;
   readonly slowClientsClosed: number;
+  /** Exchange ms by which an accelerated market fell short of its speed: nobody could read faster. */
+  readonly slippedMs: number;
 }
 
 export interface SimServer {
@@ -263,6 +265,7 @@ class Server implements SimServer, ExchangeEvents, MarketOutlet {
       malformed: counts.malformed,
       internalErrors: counts.internal,
       slowClientsClosed: counts.slow,
+      slippedMs: this.driver.slippedMs,
     };
   }
 

@@ -174,6 +174,35 @@ describe("pacing of a recorded market", () => {
     expect(d.state.ended).toBe(1);
   });
 
+  it("slips its clock at speed 10 when nobody can read that fast, instead of running ahead of its events", () => {
+    const d = drive(10);
+    d.driver.wake("BTC");
+    d.time.advance(5);
+    d.state.congested = true;
+    d.time.advance(2000);
+    // The bbo of 100 ms could not be sent: exchange time stands before it.
+    expect(d.driver.nowMs() - EPOCH_MS).toBe(100);
+    d.state.congested = false;
+    d.time.advance(10);
+    expect(d.seen.length).toBe(4);
+    expect(d.driver.slippedMs).toBeGreaterThan(17_000);
+    d.time.advance(1000);
+    expect(d.seen.at(-1)!.exchMs).toBe(5250);
+  });
+
+  it("catches up at speed 1, where exchange time is the wall clock's", () => {
+    const d = drive(1);
+    d.driver.wake("BTC");
+    d.time.advance(5);
+    d.state.congested = true;
+    d.time.advance(2000);
+    d.state.congested = false;
+    d.time.advance(10);
+    expect(d.seen.map(({ what }) => what)).toEqual(["book", "trades 0.09999", "bbo", "trades 0.001+0.0035"]);
+    expect(d.driver.slippedMs).toBe(0);
+    expect(d.driver.nowMs()).toBe(d.time.wallMs());
+  });
+
   it("fills a resting order by its queue place, at the exchange time of the print, never from backlog", () => {
     const d = drive(1);
     const fills: { sz: string; time: number; tid: number }[] = [];
