@@ -42,7 +42,8 @@ export interface Batch {
 export class KeptLadder {
   readonly bids = new TargetSide();
   readonly asks = new TargetSide();
-  isSet = false;
+  /** Why this ladder cannot be acted upon; empty when it can. */
+  gate = "no ladder";
   readMonoNs = 0;
   causeRecvMonoNs = 0;
   midPx = 0;
@@ -52,7 +53,7 @@ export class KeptLadder {
   seq = 0;
 
   copy(view: LadderView, nowMonoNs: number): void {
-    this.isSet = true;
+    this.gate = "";
     this.readMonoNs = nowMonoNs;
     this.causeRecvMonoNs = view.causeRecvMonoNs;
     // A ladder without a price (warm-up, halted) does not make the position worthless.

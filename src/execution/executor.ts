@@ -265,11 +265,8 @@ export class Executor implements GatewayEvents {
 
     const status = view.status;
     if (status !== KernelStatus.Ok) {
-      kept.isSet = false;
-      this.setGate(
-        desk,
-        this.blockingGate(desk, now) || (KERNEL_GATE.get(status) ?? `kernel: status ${status}`),
-      );
+      kept.gate = KERNEL_GATE.get(status) ?? `kernel: status ${status}`;
+      this.setGate(desk, this.blockingGate(desk, now) || kept.gate);
       this.pull(asset, desk.gate);
       return;
     }
@@ -474,7 +471,7 @@ export class Executor implements GatewayEvents {
       this.setGate(desk, gate);
       return;
     }
-    if (!kept.isSet || now - kept.readMonoNs > ctx.timings.ladderMaxAgeMs * 1e6) return;
+    if (now - kept.readMonoNs > ctx.timings.ladderMaxAgeMs * 1e6) return;
     if (desk.batchesInFlight >= desk.maxBatchesInFlight) {
       if (causeMonoNs > 0) this.counters.heldByInFlight++;
       return;
@@ -591,7 +588,7 @@ export class Executor implements GatewayEvents {
 
   private ladderGate(desk: Desk, now: number): string {
     const { kept } = desk;
-    if (!kept.isSet) return "no ladder";
+    if (kept.gate !== "") return kept.gate;
     if (!(kept.midPx > 0 && kept.fairPx > 0)) return "no mid";
     if (now - desk.lastDataMonoNs > desk.limits.pullAfterStaleS * 1e9) return "stale data";
     return "";
