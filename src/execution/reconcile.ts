@@ -189,6 +189,16 @@ function isKeepable(input: ReconcileInput, order: WorkingOrder, targets: TargetS
   return !(j + 1 < targets.count && order.side * (px - targets.pxTicks[j + 1]!) <= 0);
 }
 
+/** The everyday case: as many orders as targets, each where it belongs. No alignment can be cheaper than this one. */
+function isInPlace(input: ReconcileInput, orders: readonly WorkingOrder[], targets: TargetSide): boolean {
+  if (orders.length !== targets.count) return false;
+  for (let i = 0; i < orders.length; i++) {
+    const order = orders[i]!;
+    if (order.role !== Role.Pending && !isKeepable(input, order, targets, i)) return false;
+  }
+  return true;
+}
+
 /** Cost of giving order to target: 0 keep or wait, 1 modify; a trace of distance breaks ties. */
 function pairCost(input: ReconcileInput, order: WorkingOrder, targets: TargetSide, j: number): number {
   const target = targets.pxTicks[j]!;
@@ -214,6 +224,8 @@ function reconcileSide(input: ReconcileInput, side: Side, plan: Plan): void {
 
   const targets = plan.sideTargets;
   selectTargets(input, side, Math.max(0, room + open), targets);
+
+  if (room + leavingLots >= 0 && isInPlace(input, orders, targets)) return;
 
   // Least-cost alignment of two ordered lists. Filled from the back, so that it is read from the front.
   const n = orders.length;
