@@ -31,6 +31,7 @@ const roomOf = (file: string): string => file.split("/")[1]!;
 const layerOf = (room: string): number => LAYERS.findIndex((l) => l.includes(room));
 
 function imports(file: string): string[] {
+  // A dynamic import is how a command loads its parts on demand; a type import leaves no trace at run time.
   const found = [...text.get(file)!.matchAll(/(?:from|import)\s*\(?\s*"(\.[^"]+)"/g)].map((m) => m[1]!);
   return found.map((spec) => normalize(join(dirname(file), spec)).replace(/\.js$/, ".ts"));
 }

@@ -1,6 +1,6 @@
 import { Command, Option } from "commander";
 import { LOG_FORMATS, LOG_LEVELS, loadConfig, NETWORKS, WAIT_MODES } from "../config/index.js";
-import { type RunHost, type RunOptions, runEngine } from "../engine/run.js";
+import type { RunHost, RunOptions } from "../engine/run.js";
 import { integer, number, speed } from "./arguments.js";
 
 interface RunFlags {
@@ -61,7 +61,9 @@ export function runCommand(): Command {
     .option("--relay-port <port>", "republish the feed and accept pushed frames, 0: off", integer(0, 65535))
     .option("--summary <file>", "write a JSON summary of the run")
     .action(async (flags: RunFlags) => {
-      process.exit(await runEngine(toOptions(flags), host()));
+      const options = toOptions(flags);
+      const { runEngine } = await import("../engine/run.js");
+      process.exit(await runEngine(options, host()));
     });
 }
 

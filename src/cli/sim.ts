@@ -1,47 +1,6 @@
 import { Command, InvalidArgumentError, Option } from "commander";
-import { LAYOUT_HASH } from "../abi/layout.js";
-import type { SimulatorMessage } from "../engine/simulator.js";
-import {
-  BTC_LIKE,
-  DEV_ADDRESS,
-  type SimMarket,
-  type SimServer,
-  SyntheticMarket,
-  type SyntheticParams,
-  startSimServer,
-  TapeMarket,
-} from "../sim/index.js";
-import { openTape } from "../store/index.js";
-import { startClock, systemTimers } from "../threads/system-clock.js";
-import { DEV_PRIVATE_KEY } from "../venues/hyperliquid/keys.js";
-import { L1Signer } from "../venues/hyperliquid/sign.js";
 import { integer, number, speed } from "./arguments.js";
-
-/** Synthetic markets by coin: the BTC one scaled to other prices and grids. */
-const SYNTHETIC: Readonly<Record<string, SyntheticParams>> = {
-  BTC: BTC_LIKE,
-  ETH: { ...BTC_LIKE, coin: "ETH", szDecimals: 4, maxLeverage: 25, px: 4_000, sigmaBpsPerSqrtS: 0.9 },
-  SOL: { ...BTC_LIKE, coin: "SOL", szDecimals: 2, maxLeverage: 20, px: 200, sigmaBpsPerSqrtS: 1.1 },
-};
-
-const FUNDING_USD = 100_000;
-/** A simulator whose maker died stays this long for its restart, then ends by itself. */
-const ORPHAN_LIFE_MS = 60_000;
-
-interface SimFlags {
-  port: number;
-  host: string;
-  seed?: number;
-  speed: number | "max";
-  tape?: string;
-  asset?: string;
-  fund: Record<string, number>;
-  latency: number;
-  bookMs: number;
-  maker: number;
-  taker: number;
-  embedded?: boolean;
-}
+import type { SimFlags } from "./serve-sim.js";
 
 /** `market-maker sim`: the simulated exchange as a server of its own. */
 export function simCommand(): Command {
@@ -56,7 +15,7 @@ export function simCommand(): Command {
     )
     .option("--speed <n|max>", "exchange time per wall time", speed, 1)
     .option("--tape <path>", "recorded market: a file, folder or prefix of files that belong together")
-    .option("--asset <coins>", `coins, separated by commas (synthetic: ${Object.keys(SYNTHETIC).join(", ")})`)
+    .option("--asset <coins>", "coins, separated by commas (synthetic: BTC, ETH, SOL)")
     .option("--fund <address=usd>", "fund an account (repeatable)", fund, {})
     .option("--latency <ms>", "delay before an action takes effect", number(0, 60_000), 0)
     .option("--book-ms <ms>", "period of order book pushes of synthetic markets", number(10, 60_000), 500)
@@ -64,7 +23,9 @@ export function simCommand(): Command {
     .option("--taker <bps>", "taker fee", number(-10, 100), 4.5)
     .addOption(new Option("--embedded").hideHelp())
     .action(async (flags: SimFlags) => {
-      await serve(flags);
+      // Loaded on demand: the market maker itself runs without the simulator's libraries.
+      const { serveSimulator } = await import("./serve-sim.js");
+      await serveSimulator(flags);
     });
 }
 
@@ -72,90 +33,4 @@ function fund(text: string, into: Record<string, number>): Record<string, number
   const m = /^(0x[0-9a-fA-F]{40})=(\d+(?:\.\d+)?)$/.exec(text);
   if (!m) throw new InvalidArgumentError("want 0x<40 hex digits>=<usd>.");
   return { ...into, [m[1]!.toLowerCase()]: Number(m[2]) };
-}
-
-async function serve(flags: SimFlags): Promise<void> {
-  const isEmbedded = flags.embedded === true && process.send !== undefined;
-  const tell = (message: SimulatorMessage): void => {
-    if (isEmbedded && process.connected) process.send!(message);
-  };
-  const say = (line: string): void => {
-    process.stdout.write(`${line}\n`);
-  };
-  try {
-    const { clock } = startClock();
-    const seed = flags.seed ?? Math.floor(clock.wallMs()) % 2 ** 31;
-    const markets = await openMarkets(flags, seed, say);
-    const devKey = new L1Signer(Uint8Array.from(DEV_PRIVATE_KEY), "b");
-    const server = await startSimServer({
-      port: flags.port,
-      host: flags.host,
-      speed: flags.speed,
-      markets,
-      funding: { [DEV_ADDRESS]: FUNDING_USD, [devKey.address]: FUNDING_USD, ...flags.fund },
-      feeRates: { makerPpm: Math.round(flags.maker * 100), takerPpm: Math.round(flags.taker * 100) },
-      latencyMs: flags.latency,
-      clock,
-      timers: systemTimers,
-      log: say,
-    });
-    const coins = markets.map((m) => m.coin);
-    say(
-      `simulated exchange on http://${flags.host}:${server.port}, ${coins.join(", ")}, seed ${seed}, speed ${flags.speed}, layout 0x${LAYOUT_HASH.toString(16)}`,
-    );
-    tell({ type: "listening", port: server.port, seed, coins });
-    await untilStopped(server, isEmbedded);
-  } catch (error) {
-    const message = error instanceof Error ? error.message : String(error);
-    tell({ type: "failed", code: (error as { code?: string }).code ?? "failed", message });
-    throw error;
-  }
-}
-
-async function openMarkets(flags: SimFlags, seed: number, say: (line: string) => void): Promise<SimMarket[]> {
-  if (flags.tape !== undefined) {
-    const source = await openTape(flags.tape, flags.asset === undefined ? {} : { coin: flags.asset });
-    say(`tape: ${source.description}`);
-    for (const note of source.notes) say(`tape: ${note}`);
-    return [
-      new TapeMarket({ source, maxLeverage: SYNTHETIC[source.coin]?.maxLeverage ?? 10, contextMs: 1000 }),
-    ];
-  }
-  const coins =
-    flags.asset === undefined ? Object.keys(SYNTHETIC) : flags.asset.split(",").map((c) => c.trim());
-  return coins.map((coin) => {
-    const params = SYNTHETIC[coin];
-    if (params === undefined) {
-      throw new Error(`no synthetic market for "${coin}": choose among ${Object.keys(SYNTHETIC).join(", ")}`);
-    }
-    return new SyntheticMarket({ ...params, l2BookMs: flags.bookMs }, seed);
-  });
-}
-
-/** Resolves after a signal, the parent's word, or a minute without parent and client. */
-function untilStopped(server: SimServer, isEmbedded: boolean): Promise<void> {
-  return new Promise((resolve) => {
-    let isStopping = false;
-    const stop = (): void => {
-      if (isStopping) return;
-      isStopping = true;
-      void server.close().then(() => {
-        resolve();
-        process.exit(0);
-      });
-    };
-    process.on("SIGTERM", stop);
-    process.on("SIGINT", stop);
-    if (!isEmbedded) return;
-    process.on("message", (message: { type: string }) => {
-      if (message.type === "stop") stop();
-    });
-    process.on("disconnect", () => {
-      let idleSinceMs = performance.now();
-      systemTimers.every(1000, () => {
-        if (server.stats().connections > 0) idleSinceMs = performance.now();
-        if (performance.now() - idleSinceMs > ORPHAN_LIFE_MS) stop();
-      });
-    });
-  });
 }

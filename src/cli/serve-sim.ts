@@ -1,0 +1,136 @@
+import { LAYOUT_HASH } from "../abi/layout.js";
+import type { SimulatorMessage } from "../engine/simulator.js";
+import {
+  BTC_LIKE,
+  DEV_ADDRESS,
+  type SimMarket,
+  type SimServer,
+  SyntheticMarket,
+  type SyntheticParams,
+  startSimServer,
+  TapeMarket,
+} from "../sim/index.js";
+import { openTape } from "../store/index.js";
+import { startClock, systemTimers } from "../threads/system-clock.js";
+import { DEV_PRIVATE_KEY } from "../venues/hyperliquid/keys.js";
+import { L1Signer } from "../venues/hyperliquid/sign.js";
+
+/** Options of the `sim` command. */
+export interface SimFlags {
+  port: number;
+  host: string;
+  seed?: number;
+  speed: number | "max";
+  tape?: string;
+  asset?: string;
+  fund: Record<string, number>;
+  latency: number;
+  bookMs: number;
+  maker: number;
+  taker: number;
+  embedded?: boolean;
+}
+
+/**
+ * The calibrated market with more large orders that sweep far and revert, so that a maker several bps from the touch is filled within
+ * seconds and not within minutes: what one comes to see. Profits in it say nothing about a real market.
+ */
+const LIVELY: SyntheticParams = { ...BTC_LIKE, sweepsPerMin: 40, sweepBps: 6, sweepImpact: 0.1 };
+
+/** Synthetic markets by coin: the BTC one scaled to other prices and grids. */
+const SYNTHETIC: Readonly<Record<string, SyntheticParams>> = {
+  BTC: LIVELY,
+  ETH: { ...LIVELY, coin: "ETH", szDecimals: 4, maxLeverage: 25, px: 4_000, sigmaBpsPerSqrtS: 0.9 },
+  SOL: { ...LIVELY, coin: "SOL", szDecimals: 2, maxLeverage: 20, px: 200, sigmaBpsPerSqrtS: 1.1 },
+};
+
+const FUNDING_USD = 100_000;
+/** A simulator whose maker died stays this long for its restart, then ends by itself. */
+const ORPHAN_LIFE_MS = 60_000;
+
+/** Serves until a signal or the parent's word. @throws what keeps it from starting, told to the parent too. */
+export async function serveSimulator(flags: SimFlags): Promise<void> {
+  const isEmbedded = flags.embedded === true && process.send !== undefined;
+  const tell = (message: SimulatorMessage): void => {
+    if (isEmbedded && process.connected) process.send!(message);
+  };
+  const say = (line: string): void => {
+    process.stdout.write(`${line}\n`);
+  };
+  try {
+    const { clock } = startClock();
+    const seed = flags.seed ?? Math.floor(clock.wallMs()) % 2 ** 31;
+    const markets = await openMarkets(flags, seed, say);
+    const devKey = new L1Signer(Uint8Array.from(DEV_PRIVATE_KEY), "b");
+    const server = await startSimServer({
+      port: flags.port,
+      host: flags.host,
+      speed: flags.speed,
+      markets,
+      funding: { [DEV_ADDRESS]: FUNDING_USD, [devKey.address]: FUNDING_USD, ...flags.fund },
+      feeRates: { makerPpm: Math.round(flags.maker * 100), takerPpm: Math.round(flags.taker * 100) },
+      latencyMs: flags.latency,
+      clock,
+      timers: systemTimers,
+      log: say,
+    });
+    const coins = markets.map((m) => m.coin);
+    say(
+      `simulated exchange on http://${flags.host}:${server.port}, ${coins.join(", ")}, seed ${seed}, speed ${flags.speed}, layout 0x${LAYOUT_HASH.toString(16)}`,
+    );
+    tell({ type: "listening", port: server.port, seed, coins });
+    await untilStopped(server, isEmbedded);
+  } catch (error) {
+    const message = error instanceof Error ? error.message : String(error);
+    tell({ type: "failed", code: (error as { code?: string }).code ?? "failed", message });
+    throw error;
+  }
+}
+
+async function openMarkets(flags: SimFlags, seed: number, say: (line: string) => void): Promise<SimMarket[]> {
+  if (flags.tape !== undefined) {
+    const source = await openTape(flags.tape, flags.asset === undefined ? {} : { coin: flags.asset });
+    say(`tape: ${source.description}`);
+    for (const note of source.notes) say(`tape: ${note}`);
+    return [
+      new TapeMarket({ source, maxLeverage: SYNTHETIC[source.coin]?.maxLeverage ?? 10, contextMs: 1000 }),
+    ];
+  }
+  const coins =
+    flags.asset === undefined ? Object.keys(SYNTHETIC) : flags.asset.split(",").map((c) => c.trim());
+  return coins.map((coin) => {
+    const params = SYNTHETIC[coin];
+    if (params === undefined) {
+      throw new Error(`no synthetic market for "${coin}": choose among ${Object.keys(SYNTHETIC).join(", ")}`);
+    }
+    return new SyntheticMarket({ ...params, l2BookMs: flags.bookMs }, seed);
+  });
+}
+
+/** Resolves after a signal, the parent's word, or a minute without parent and client. */
+function untilStopped(server: SimServer, isEmbedded: boolean): Promise<void> {
+  return new Promise((resolve) => {
+    let isStopping = false;
+    const stop = (): void => {
+      if (isStopping) return;
+      isStopping = true;
+      void server.close().then(() => {
+        resolve();
+        process.exit(0);
+      });
+    };
+    process.on("SIGTERM", stop);
+    process.on("SIGINT", stop);
+    if (!isEmbedded) return;
+    process.on("message", (message: { type: string }) => {
+      if (message.type === "stop") stop();
+    });
+    process.on("disconnect", () => {
+      let idleSinceMs = performance.now();
+      systemTimers.every(1000, () => {
+        if (server.stats().connections > 0) idleSinceMs = performance.now();
+        if (performance.now() - idleSinceMs > ORPHAN_LIFE_MS) stop();
+      });
+    });
+  });
+}
