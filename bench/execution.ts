@@ -76,6 +76,7 @@ async function measure(
   ctx: BenchContext,
   name: string,
   driftBps: number,
+  partShare: number,
   what: string,
 ): Promise<BenchResult> {
   const rng = new Rng(ctx.seed).fork(name);
@@ -111,7 +112,8 @@ export const suite: BenchSuite = {
         ctx,
         "execution.reconcile",
         8,
-        "10 levels a side against 10 orders, fair moved by up to 8 bps",
+        0.2,
+        "10 levels a side against 10 orders, a fifth filled in part, fair moved by up to 8 bps",
       ),
       await measure(
         ctx,
