@@ -185,6 +185,8 @@ describe("refusals", () => {
     ["no channel", utf8('{"data":{}}'), FrameFault.MissingField],
     ["data null", utf8('{"channel":"l2Book","data":null}'), FrameFault.Syntax],
     ["two channels", utf8('{"channel":"bbo","channel":"l2Book"}'), FrameFault.DuplicateField],
+    ["two data", utf8(BBO_FRAME.replace(/}$/, ',"data":{"coin":"BTC"}}')), FrameFault.DuplicateField],
+    ["two data before the channel", utf8('{"data":1,"data":2,"channel":"x"}'), FrameFault.DuplicateField],
     ["two times", utf8(BOOK_FRAME.replace('"time"', '"time":1,"time"')), FrameFault.DuplicateField],
     ["two prices", utf8(BOOK_FRAME.replace('"px"', '"px":"1","px"')), FrameFault.DuplicateField],
     ["trailing bytes", utf8(`${BOOK_FRAME}x`), FrameFault.Syntax],
@@ -433,6 +435,84 @@ describe("numbers", () => {
       }),
       { seed: SEED, numRuns: 2000 },
     );
+  });
+});
+
+describe("the usual spelling of a level", () => {
+  const digits = (min: number, max: number): fc.Arbitrary<string> =>
+    fc.string({ unit: fc.constantFrom(..."0123456789"), minLength: min, maxLength: max });
+  const decimal = fc
+    .tuple(digits(0, 9), fc.constantFrom(..."123456789"), fc.option(digits(1, 10)))
+    .map(([tail, head, fraction]) => `${head}${tail}${fraction === null ? "" : `.${fraction}`}`);
+  const small = digits(1, 10).map((fraction) => `0.${fraction}1`);
+  const number = fc.oneof(decimal, small);
+
+  it("reads numbers of every length exactly, on the touch and behind it", () => {
+    fc.assert(
+      fc.property(number, number, fc.nat(2 ** 32 - 1), fc.nat(20), (px, sz, n, depth) => {
+        const best = Number(px);
+        // Levels behind a price that may have 20 digits: ever smaller powers of two keep them apart.
+        const bids = [
+          { px, sz, n },
+          ...Array.from({ length: depth }, (_, i) => level(best / 2 ** (i + 1), sz, i)),
+        ];
+        const text = JSON.stringify({
+          channel: "l2Book",
+          data: { coin: "BTC", time: 1, levels: [bids, []] },
+        });
+        const { decoder, reader } = bench();
+        expect(decoder.decode(utf8(text), 1)).toBe(FrameOutcome.Decoded);
+        expect(reader.take()).toEqual(reference(text));
+      }),
+      { seed: SEED, numRuns: 3000 },
+    );
+  });
+
+  it("refuses every byte that is no digit in every place of a price, a size and a count", () => {
+    const text = BOOK_FRAME.replace("7.6699", "7.669912");
+    const { decoder, reader } = bench();
+    const places = [text.indexOf("113377"), text.indexOf("7.669912") + 2, text.indexOf("17}")].flatMap(
+      (at, i) => Array.from({ length: [6, 6, 2][i]! }, (_, k) => at + k),
+    );
+    for (const at of places) {
+      for (let byte = 0; byte < 256; byte++) {
+        if (byte >= 0x30 && byte <= 0x39) continue;
+        const frame = utf8(text);
+        frame[at] = byte;
+        // An "e" or a point may give another number that is well-formed.
+        if (byte === 0x2e || (byte | 0x20) === 0x65) continue;
+        // So may a space or a closing brace around a bare count.
+        if (at >= places.at(-2)! && (byte === 0x20 || byte === 0x09 || byte === 0x0a || byte === 0x0d))
+          continue;
+        expect([at, byte, decoder.decode(frame, 1)]).toEqual([at, byte, FrameOutcome.Malformed]);
+      }
+    }
+    expect(reader.take()).toEqual([]);
+  });
+
+  it("goes on in any spelling after a level that is spelt differently", () => {
+    for (const odd of [0, 1, 2, 3]) {
+      const bids = [9, 8, 7, 6].map((px, i) =>
+        i === odd ? `{ "sz":"1.5","n":${i}, "px":${px} }` : JSON.stringify(level(px, "1.5", i)),
+      );
+      const text = `{"channel":"l2Book","data":{"coin":"BTC","time":1,"levels":[[${bids.join(",")}],[]]}}`;
+      const { decoder, reader } = bench();
+      expect(decoder.decode(utf8(text), 1)).toBe(FrameOutcome.Decoded);
+      expect(reader.take()).toEqual(reference(text));
+      const unsorted = text.replace('"8"', '"9"').replace('"px":8', '"px":9');
+      expect(decoder.decode(utf8(unsorted), 1)).toBe(FrameOutcome.Malformed);
+    }
+  });
+
+  it.each(["00", "01", "-1", "1.5", "4294967296", "null", '""'])("refuses the order count %s", (n) => {
+    const { decoder } = bench();
+    expect(decoder.decode(utf8(BOOK_FRAME.replace('"n":17', `"n":${n}`)), 1)).toBe(FrameOutcome.Malformed);
+  });
+
+  it("reads a missing order count as zero and a quoted one as its number", () => {
+    const { decoder, reader } = bench();
+    decoder.decode(utf8(BOOK_FRAME.replace(',"n":17', "").replace('"n":8', '"n":"4294967295"')), 1);
+    expect(reader.take()).toMatchObject([{ bids: [{ n: 0 }, { n: 4294967295 }] }]);
   });
 });
 
