@@ -18,6 +18,7 @@ import { Supervisor } from "../threads/supervisor.js";
 import { HyperliquidGateway } from "../venues/hyperliquid/orders.js";
 import { AccountFeed } from "./account-feed.js";
 import { compiledUrl, kernelBytes } from "./artifacts.js";
+import { rehearseOrders } from "./rehearsal.js";
 import { createSegments, HEARTBEAT, type SharedSegments } from "./shared.js";
 import type { VenueFacts } from "./venue.js";
 
@@ -166,6 +167,8 @@ export class LiveEngine {
         },
       ),
     );
+    // The other threads start meanwhile.
+    await rehearseOrders(o.assets);
     const ready = await gateway;
     if (ready.type === "ready") this.metricsPort = ready.port;
     await Promise.all(kernels);

@@ -17,6 +17,7 @@ import {
   RingConsumer,
   type WaitMode,
 } from "../rings/index.js";
+import { rehearseKernel } from "./rehearsal.js";
 import { systemClock } from "./system-clock.js";
 
 export interface KernelInit {
@@ -50,6 +51,7 @@ const ESTIMATES_EVERY_NS = 100e6;
 function run(init: KernelInit): void {
   const clock = systemClock(init.clockBaseNs);
   const host = new KernelHost(init.module);
+  rehearseKernel(host);
   const market = new RingConsumer(init.marketRing);
   const account = new RingConsumer(init.accountRing);
   const doorbell = new Doorbell(init.doorbell);

@@ -127,6 +127,8 @@ export class PrivateStream {
       perMessageDeflate: false,
       handshakeTimeout: ACK_WITHIN_MS,
       maxPayload: MAX_FRAME_BYTES,
+      // A mask of zeros is a legal mask and leaves the payload as it is: masking guards old proxies, and TLS does so better.
+      generateMask: (mask) => mask.fill(0),
     });
     this.ws = ws;
     this.reason = "";
