@@ -364,8 +364,9 @@ export class Executor implements GatewayEvents {
   }
 
   onDisconnected(reason: string): void {
+    if (this.phase === "stopped") return; // closed by ourselves
     this.ctx.log("warn", "Private stream lost", { reason });
-    if (this.phase === "starting" || this.phase === "stopped") return;
+    if (this.phase === "starting") return;
     // Fills are unseen from here on. The gateway may still have a way for cancels.
     for (const desk of this.ctx.desks) {
       this.setGate(desk, "disconnected");
