@@ -8,6 +8,7 @@ import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { packageRoot } from "../src/engine/artifacts.js";
+import { frameToSocket } from "./frame-to-socket.js";
 import type { BenchContext, BenchResult, BenchSuite } from "./harness.js";
 
 type Wait = "spin" | "hybrid" | "sleep";
@@ -59,17 +60,15 @@ async function measure(wait: Wait, seconds: number, ctx: BenchContext): Promise<
 export const suite: BenchSuite = {
   name: "path",
   async run(ctx) {
-    const results: BenchResult[] = [];
+    const results: BenchResult[] = await frameToSocket(ctx);
     const modes: readonly Wait[] = ctx.isSmoke ? ["hybrid"] : ["hybrid", "spin", "sleep"];
     for (const wait of modes) {
       const latency = await measure(wait, ctx.isSmoke ? 8 : 30, ctx);
       for (const [stage, f] of Object.entries(latency)) {
-        const name = stage === "tickToWire" ? "tickToWire" : `path.${stage}`;
         results.push({
-          name: wait === "hybrid" ? name : `${name}.${wait}`,
+          name: `program.${stage}.${wait}`,
           unit: "us",
           ...f,
-          ...(stage === "tickToWire" ? { budgetP50: 75 } : {}),
           note: `whole program, --wait ${wait}`,
         });
       }

@@ -26,6 +26,7 @@ export interface LiveOptions {
   readonly facts: VenueFacts;
   readonly assets: readonly AssetParams[];
   readonly params: readonly KernelParams[];
+  readonly leverage: readonly number[];
   readonly clock: Clock;
   readonly clockBaseNs: bigint;
   readonly timers: Timers;
@@ -44,6 +45,8 @@ export interface LiveOptions {
   readonly isDebugLogged: boolean;
   readonly log: LogFn;
   readonly onNotice: (text: string) => void;
+  /** The worst finding of an asset changed: its quotes widen or narrow accordingly. */
+  readonly onSeverity: NonNullable<ExecutorHooks["onSeverity"]>;
   readonly onKilled: NonNullable<ExecutorHooks["onKilled"]>;
 }
 
@@ -124,6 +127,7 @@ export class LiveEngine {
         onPosition: (p) => this.accounts.position(p.asset, clock.monoNs(), p),
         onFill: (asset, fill) => this.accounts.fill(asset, clock.monoNs(), fill),
         onNotice: o.onNotice,
+        onSeverity: o.onSeverity,
         onKilled: o.onKilled,
       },
     });
@@ -195,6 +199,7 @@ export class LiveEngine {
   /** Connects, cancels leftovers, adopts the position, then lets ladders become orders. */
   async startTrading(): Promise<Awaited<ReturnType<Executor["recover"]>>> {
     await this.gateway.connect(this.executor);
+    await this.setLeverage();
     const report = await this.executor.recover();
     for (const { asset } of this.o.facts.instruments) {
       this.accounts.position(asset, this.o.clock.monoNs(), this.executor.position(asset));
@@ -206,6 +211,18 @@ export class LiveEngine {
       this.o.journal?.kick();
     });
     return report;
+  }
+
+  /** Cross margin at the wanted leverage; where the venue says no (isolated-only market, open position), its setting stands. */
+  private async setLeverage(): Promise<void> {
+    for (const { asset, coin } of this.o.facts.instruments) {
+      const leverage = this.o.leverage[asset]!;
+      try {
+        await this.gateway.updateLeverage(asset, true, leverage);
+      } catch (error) {
+        this.o.log("warn", "Leverage not set", { asset: coin, leverage, message: (error as Error).message });
+      }
+    }
   }
 
   startPolling(): void {

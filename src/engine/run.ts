@@ -9,7 +9,7 @@ import type { KernelParams } from "../kernels/index.js";
 import { checkProportion } from "../kernels/index.js";
 import { capSizes, explainLadder, kernelParams } from "../quoting/index.js";
 import { killReasonText } from "../rings/index.js";
-import { riskLimits } from "../risk/index.js";
+import { riskLimits, Severity } from "../risk/index.js";
 import { type DataDir, JournalKind, JournalWriter, type Lock, openDataDir } from "../store/index.js";
 import { createLogger, type LogFn } from "../telemetry/log.js";
 import { StatusLine } from "../telemetry/status-line.js";
@@ -49,6 +49,9 @@ const BOARD_EVERY_MS = 100;
 const STATUS_EVERY_MS = 250;
 const STATUS_LOG_EVERY_MS = 10_000;
 const WARM_UP_STEP_MS = 500;
+/** Half-spread while a risk monitor asks for width (SOP §8.4's first step), and the cap of all multipliers together. */
+const WIDEN_MULT = 1.5;
+const MAX_SPREAD_MULT = 3;
 const DRY_RUN_S = 30;
 const SIM_ONLY: readonly (keyof RunOptions)[] = ["tape", "speed", "simPort"];
 
@@ -79,6 +82,9 @@ class Run {
   private requestStop: (reason: string) => void = () => {};
   private readonly stopRequested: Promise<string>;
   private killReport: StopReport | undefined;
+  /** Multipliers of the half-spread, by asset: warm-up and defence. */
+  private readonly warmUp = new Map<number, number>();
+  private readonly defence = new Map<number, number>();
 
   constructor(
     private readonly o: RunOptions,
@@ -141,6 +147,7 @@ class Run {
       facts,
       assets: plan.assets,
       params: plan.params,
+      leverage: plan.leverage,
       clock: this.clock,
       clockBaseNs: this.baseNs,
       timers: systemTimers,
@@ -164,6 +171,10 @@ class Run {
       isDebugLogged: config.logging.level === "debug" || config.logging.level === "trace",
       log,
       onNotice: (text) => this.onNotice(text),
+      onSeverity: (asset, finding) => {
+        this.defence.set(asset, finding.severity >= Severity.Widen ? WIDEN_MULT : 1);
+        this.widen(live, plan, asset);
+      },
       onKilled: (report) => {
         this.killReport = report;
         this.requestStop("kill switch");
@@ -402,20 +413,26 @@ class Run {
   private narrowAfterWarmUp(live: LiveEngine, facts: VenueFacts, plan: Plan): () => void {
     const decayS = this.o.config.strategy.warmup_decay_secs;
     const firstExchMs = new Map<number, number>();
-    const spreadMult = new Map<number, number>();
-    const stop = systemTimers.every(WARM_UP_STEP_MS, () => {
+    return systemTimers.every(WARM_UP_STEP_MS, () => {
       for (const { asset } of facts.instruments) {
         const exchMs = live.ladder(asset)?.exchMs ?? 0;
         if (!(exchMs > 0) || decayS === 0) continue;
         const first = firstExchMs.get(asset) ?? exchMs;
         firstExchMs.set(asset, first);
         const mult = warmUpMultiplier((exchMs - first) / 1000, decayS);
-        if (mult === (spreadMult.get(asset) ?? 0)) continue;
-        spreadMult.set(asset, mult);
-        live.configure(asset, { ...plan.params[asset]!, spreadMult: mult });
+        if (mult === this.warmUp.get(asset)) continue;
+        this.warmUp.set(asset, mult);
+        this.widen(live, plan, asset);
       }
     });
-    return stop;
+  }
+
+  /** Tells the kernel the product of the multipliers, capped: compounding must not become absurd. */
+  private widen(live: LiveEngine, plan: Plan, asset: number): void {
+    const params = plan.params[asset]!;
+    const warmUp = this.warmUp.get(asset) ?? params.spreadMult;
+    const spreadMult = Math.min(MAX_SPREAD_MULT, warmUp * (this.defence.get(asset) ?? 1));
+    live.configure(asset, { ...params, spreadMult });
   }
 
   private logFinal(live: LiveEngine, instruments: readonly Instrument[]): void {
@@ -474,12 +491,14 @@ class Run {
 interface Plan {
   readonly assets: readonly AssetParams[];
   readonly params: readonly KernelParams[];
+  readonly leverage: readonly number[];
 }
 
 /** @throws {SizingError} When sizes or parameters cannot work. */
 function planAssets(config: Config, facts: VenueFacts, log: LogFn): Plan {
   const assets: AssetParams[] = [];
   const params: KernelParams[] = [];
+  const leverages: number[] = [];
   for (const inst of facts.instruments) {
     const midPx = facts.midPx[inst.asset]!;
     if (!(midPx > 0))
@@ -508,6 +527,7 @@ function planAssets(config: Config, facts: VenueFacts, log: LogFn): Plan {
       log("warn", problem.message, { asset: inst.coin });
     }
     params.push(kernel);
+    leverages.push(leverage);
     assets.push({
       instrument: inst,
       maxBpsDiff: config.trading.max_bps_diff,
@@ -524,7 +544,7 @@ function planAssets(config: Config, facts: VenueFacts, log: LogFn): Plan {
       }),
     });
   }
-  return { assets, params };
+  return { assets, params, leverage: leverages };
 }
 
 /** The first quotes stand this much wider. */

@@ -11,7 +11,7 @@ import { dexOf, instrumentsFromMeta } from "../venues/hyperliquid/symbols.js";
 export class StartError extends Error {
   override readonly name = "StartError";
   constructor(
-    readonly code: "Unfunded" | "UnknownAgent" | "Dex",
+    readonly code: "Unfunded" | "UnknownAgent" | "Dex" | "Decimals",
     message: string,
   ) {
     super(message);
@@ -76,7 +76,9 @@ export async function gatherFacts(
     .split(",")
     .map((n) => n.trim())
     .filter((n) => n !== "");
-  const { instruments, midPx } = await resolveMarkets(info, names);
+  const markets = await resolveMarkets(info, names);
+  const { midPx } = markets;
+  const instruments = markets.instruments.map((inst) => withDecimals(inst, r.config.trading.decimals));
   const account = await accountOf(info, signer.address);
   const dexes = [...new Set(instruments.map((i) => dexOf(i.coin)))];
   const states = await Promise.all(dexes.map((dex) => info.clearinghouseState(account, dex)));
@@ -124,6 +126,18 @@ async function resolveMarkets(
     midPx.push(Number(context?.midPx ?? context?.markPx ?? Number.NaN));
   }
   return { instruments, midPx };
+}
+
+/** `--decimals`: a coarser price grid than the venue's own; a finer one would only be refused order by order. */
+function withDecimals(inst: Instrument, decimals: number | undefined): Instrument {
+  if (decimals === undefined) return inst;
+  if (decimals > inst.pxDecimals) {
+    throw new StartError(
+      "Decimals",
+      `${inst.coin} has at most ${inst.pxDecimals} price decimals: lower --decimals, or leave it out`,
+    );
+  }
+  return { ...inst, pxDecimals: decimals };
 }
 
 async function dexIndex(info: InfoClient, dex: string): Promise<number> {
