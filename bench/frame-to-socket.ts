@@ -145,7 +145,7 @@ interface Path {
 async function measure(
   ctx: BenchContext,
   { clock, segments, gateway, executor }: Path,
-): Promise<BenchResult> {
+): Promise<BenchResult[]> {
   const count = ctx.isSmoke ? 20 : 2000;
   const warmUp = ctx.isSmoke ? 10 : WARM_UP;
   const frames = bookFrames(new Rng(ctx.seed), warmUp + count, clock.wallMs());

@@ -245,6 +245,7 @@ export class LiveEngine {
   }
 
   private readonly seen: boolean[] = [];
+  private isClosing = false;
 
   private drain(): boolean {
     let hadWork = false;
@@ -267,6 +268,7 @@ export class LiveEngine {
   }
 
   async close(): Promise<void> {
+    this.isClosing = true;
     this.poller.stop();
     this.stopTicking?.();
     await this.gateway.close();
@@ -288,6 +290,8 @@ export class LiveEngine {
 
   private onFeedMessage(message: IngestMessage): void {
     const { log } = this.o;
+    // What a connection says while we close it ourselves is no news.
+    if (this.isClosing && message.type !== "fatal") return;
     if (message.type === "log") log(message.level, message.event, message.fields);
     else if (message.type === "connected") log("info", "Market data connected");
     else if (message.type === "disconnected")
