@@ -79,6 +79,16 @@ function host(): RunHost {
       const m = process.memoryUsage();
       return { rssMiB: m.rss / 2 ** 20, heapMiB: m.heapUsed / 2 ** 20 };
     },
+    onCrash(report) {
+      let count = 0;
+      const onError = (error: unknown): void => {
+        const isTrading = report(error instanceof Error ? error : new Error(String(error)));
+        // Cancelling goes on after one; a program that keeps failing cannot be trusted to end by itself.
+        if (!isTrading || ++count > 100) process.exit(1);
+      };
+      process.on("uncaughtException", onError);
+      process.on("unhandledRejection", onError);
+    },
     onStopRequest(stop) {
       let firstMs: number | undefined;
       const onSignal = (signal: string): void => {

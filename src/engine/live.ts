@@ -7,6 +7,7 @@ import {
   KillLatch,
   LatencyHistogram,
   MainPoller,
+  type TripReason,
   type WaitMode,
 } from "../rings/index.js";
 import { JournalKind, type JournalWriter, journalTap } from "../store/index.js";
@@ -191,6 +192,12 @@ export class LiveEngine {
     if (feed.type === "ready") this.relayPort = feed.relayPort;
   }
 
+  /** No further order: the executor cancels everything and reports through `onKilled`. */
+  kill(reason: TripReason): void {
+    this.latch.trip(reason);
+    new Doorbell(this.segments.mainDoorbell).ring();
+  }
+
   /** New parameters for one asset's kernel, at any time. */
   configure(asset: number, params: KernelParams): void {
     this.accounts.configure(asset, params);
@@ -200,6 +207,7 @@ export class LiveEngine {
   async startTrading(): Promise<Awaited<ReturnType<Executor["recover"]>>> {
     await this.gateway.connect(this.executor);
     await this.setLeverage();
+    this.isTrading = true;
     const report = await this.executor.recover();
     for (const { asset } of this.o.facts.instruments) {
       this.accounts.position(asset, this.o.clock.monoNs(), this.executor.position(asset));
@@ -246,6 +254,8 @@ export class LiveEngine {
 
   private readonly seen: boolean[] = [];
   private isClosing = false;
+  /** Orders of ours may be on the book. */
+  private isTrading = false;
 
   private drain(): boolean {
     let hadWork = false;
@@ -262,6 +272,7 @@ export class LiveEngine {
   /** Orders off the book first; then the connection and the threads, each by message. */
   async stopTrading(): Promise<Awaited<ReturnType<Executor["stop"]>>> {
     const report = await this.executor.stop();
+    this.isTrading = false;
     this.poller.stop();
     this.stopTicking?.();
     return report;
@@ -269,6 +280,8 @@ export class LiveEngine {
 
   async close(): Promise<void> {
     this.isClosing = true;
+    // An error on the way may have skipped the graceful stop: orders come off the book before the connection goes.
+    if (this.isTrading) await this.stopTrading();
     this.poller.stop();
     this.stopTicking?.();
     await this.gateway.close();

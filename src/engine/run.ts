@@ -8,7 +8,7 @@ import type { AssetParams, StopReport } from "../execution/index.js";
 import type { KernelParams } from "../kernels/index.js";
 import { checkProportion } from "../kernels/index.js";
 import { capSizes, explainLadder, kernelParams } from "../quoting/index.js";
-import { killReasonText } from "../rings/index.js";
+import { KillReason, killReasonText } from "../rings/index.js";
 import { riskLimits, Severity } from "../risk/index.js";
 import { type DataDir, JournalKind, JournalWriter, type Lock, openDataDir } from "../store/index.js";
 import { createLogger, type LogFn } from "../telemetry/log.js";
@@ -41,6 +41,8 @@ export interface RunHost {
   readonly env: Readonly<Record<string, string | undefined>>;
   /** Calls back once, with a reason, when the run should end gracefully. */
   onStopRequest(stop: (reason: string) => void): void;
+  /** Calls back for every error that nobody caught on the main thread; false: nothing trades yet, so the process may just end. */
+  onCrash(report: (error: Error) => boolean): void;
   memory(): { rssMiB: number; heapMiB: number };
 }
 
@@ -81,6 +83,7 @@ class Run {
   private readonly undo: (() => unknown)[] = [];
   private requestStop: (reason: string) => void = () => {};
   private readonly stopRequested: Promise<string>;
+  private live: LiveEngine | undefined;
   private killReport: StopReport | undefined;
   /** Multipliers of the half-spread, by asset: warm-up and defence. */
   private readonly warmUp = new Map<number, number>();
@@ -109,12 +112,15 @@ class Run {
       this.requestStop = resolve;
     });
     host.onStopRequest((reason) => this.requestStop(reason));
+    host.onCrash((error) => this.onCrash(error));
   }
 
   async execute(): Promise<number> {
     const { o, log } = this;
     const { config } = o;
     this.refuseMisplacedOptions();
+    // Told now, not after a day's run.
+    if (o.summaryPath !== undefined) mkdirSync(dirname(o.summaryPath), { recursive: true });
     const dataDir = openDataDir(config.engine.data_dir ?? defaultDataDir(this.host.env));
     const simPort = o.simPort ?? DEFAULT_SIM_PORT;
     const seed = o.seed ?? Math.floor(this.clock.wallMs()) % 2 ** 31;
@@ -180,6 +186,7 @@ class Run {
         this.requestStop("kill switch");
       },
     });
+    this.live = live;
     this.undo.push(() => live.close());
     await this.startThreads(live);
     if (o.isDryRun) return await this.dryRun(live, facts);
@@ -300,6 +307,14 @@ class Run {
     if (live.relayPort !== undefined) this.log("info", "Relay", { port: live.relayPort });
   }
 
+  /** A bug of ours: nothing it left can be trusted with orders, so everything comes off the book and the run ends. */
+  private onCrash(error: Error): boolean {
+    this.log("error", "Unhandled error", { message: error.message, stack: error.stack });
+    if (this.live === undefined) return false;
+    this.live.kill(KillReason.UnhandledError);
+    return true;
+  }
+
   private onNotice(text: string): void {
     this.log("info", "Venue notice", { text });
     if (this.o.config.network.base_url === "localhost" && text === "tape ended")
@@ -359,7 +374,6 @@ class Run {
       stop,
     );
     if (o.summaryPath !== undefined) {
-      mkdirSync(dirname(o.summaryPath), { recursive: true });
       writeFileSync(o.summaryPath, `${JSON.stringify(summary, null, 2)}\n`);
     }
     if (stop.isKilled) {

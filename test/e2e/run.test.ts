@@ -81,6 +81,26 @@ describe("the built program on the simulated exchange", () => {
     expect(await openOrders(w.port, account)).toEqual([]);
   });
 
+  test("an error that nobody caught takes every order off the book and ends with a failure", {
+    timeout: 60_000,
+  }, async () => {
+    const w = await workspace();
+    const boom =
+      'import { isMainThread } from "node:worker_threads";' +
+      'if (isMainThread && process.argv.includes("run")) setTimeout(() => { throw new Error("boom"); }, 6000);';
+    const run = new Program(w.args("--seed", "4"), {
+      NODE_OPTIONS: `--import=data:text/javascript,${encodeURIComponent(boom)}`,
+    });
+    const { code, out } = await run.finished;
+    expect(code, out).toBe(1);
+    expect(out).toMatch(/"message":"boom".*"message":"Unhandled error"|Unhandled error/);
+    expect(out).toContain("KILL SWITCH TRIGGERED");
+    const s = w.summary();
+    expect(s["killReason"]).toBe("unhandled error");
+    expect(s["ordersPlaced"]).toBeGreaterThan(0);
+    expect(s["restingOrdersAtExit"]).toBe(0);
+  });
+
   test("metrics carry the manual's names with values", { timeout: 60_000 }, async () => {
     const w = await workspace();
     const metricsPort = await freePort();
