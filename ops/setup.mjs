@@ -2,7 +2,15 @@
 // Needs nothing but Node and npm. No install script of a dependency is run: none is needed.
 import { spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
-import { existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  statSync,
+  writeFileSync,
+} from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 
@@ -79,3 +87,6 @@ build(
   "npm",
   ["run", "-s", "build:ts"],
 );
+
+// tsc writes no mode bits; npx and a shell want the bin executable.
+chmodSync(join(root, "dist", "src", "cli", "main.js"), 0o755);
