@@ -67,6 +67,8 @@ export function runCommand(): Command {
     });
 }
 
+/** What a run that failed inside has left to take its orders off the book. */
+const CRASH_DEADLINE_MS = 30_000;
 /** A second Ctrl+C within this is the same key press, forwarded once more by npm. */
 const SAME_SIGNAL_MS = 500;
 
@@ -80,11 +82,14 @@ function host(): RunHost {
       return { rssMiB: m.rss / 2 ** 20, heapMiB: m.heapUsed / 2 ** 20 };
     },
     onCrash(report) {
-      let count = 0;
+      let isReported = false;
       const onError = (error: unknown): void => {
+        if (isReported) return;
+        isReported = true;
         const isTrading = report(error instanceof Error ? error : new Error(String(error)));
-        // Cancelling goes on after one; a program that keeps failing cannot be trusted to end by itself.
-        if (!isTrading || ++count > 100) process.exit(1);
+        if (!isTrading) process.exit(1);
+        // Cancelling goes on; should the bug keep it from ending, the process ends all the same.
+        setTimeout(() => process.exit(1), CRASH_DEADLINE_MS).unref();
       };
       process.on("uncaughtException", onError);
       process.on("unhandledRejection", onError);
@@ -101,8 +106,10 @@ function host(): RunHost {
           process.exit(130);
         }
       };
-      process.on("SIGINT", onSignal);
-      process.on("SIGTERM", onSignal);
+      // SIGHUP: the terminal was closed.
+      for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"]) process.on(signal, onSignal);
+      // Nobody reads the terminal any more (a closed pipe, a lost session): that is no reason to stop quoting, nor to fail.
+      for (const stream of [process.stdout, process.stderr]) stream.on("error", () => {});
     },
   };
 }

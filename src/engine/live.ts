@@ -167,7 +167,7 @@ export class LiveEngine {
           readyType: "ready",
           onMessage: (m) => {
             if (m.type === "fatal")
-              o.log("error", "Kernel worker failed", { worker: i, assets: k.assets, message: m.message });
+              o.log("error", "Kernel worker failed", { worker: i, assets: k.assets, error: m.message });
           },
         },
       ),
@@ -228,7 +228,7 @@ export class LiveEngine {
       try {
         await this.gateway.updateLeverage(asset, true, leverage);
       } catch (error) {
-        this.o.log("warn", "Leverage not set", { asset: coin, leverage, message: (error as Error).message });
+        this.o.log("warn", "Leverage not set", { asset: coin, leverage, error: (error as Error).message });
       }
     }
   }
@@ -255,7 +255,7 @@ export class LiveEngine {
   private readonly seen: boolean[] = [];
   private isClosing = false;
   /** Orders of ours may be on the book. */
-  private isTrading = false;
+  isTrading = false;
 
   private drain(): boolean {
     let hadWork = false;
@@ -309,7 +309,7 @@ export class LiveEngine {
     else if (message.type === "connected") log("info", "Market data connected");
     else if (message.type === "disconnected")
       log("warn", "Market data disconnected", { reason: message.reason });
-    else if (message.type === "fatal") log("error", "Feed thread failed", { message: message.message });
+    else if (message.type === "fatal") log("error", "Feed thread failed", { error: message.message });
   }
 
   private kernelInit(module: WebAssembly.Module, worker: number): KernelInit {

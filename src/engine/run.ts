@@ -199,7 +199,7 @@ class Run {
       try {
         await undo();
       } catch (error) {
-        this.log("error", "Closing failed", { message: (error as Error).message });
+        this.log("error", "Closing failed", { error: (error as Error).message });
       }
     }
     await this.closeLog();
@@ -284,7 +284,7 @@ class Run {
       wallBaseMs: this.clock.wallMs(),
       monoBaseNs: this.clock.monoNs(),
       maxBytes: (this.o.config.engine.journal_max_mib / 2) * 2 ** 20,
-      onTrouble: (message) => this.log("error", "Journal", { message }),
+      onTrouble: (problem) => this.log("error", "Journal", { problem }),
     });
   }
 
@@ -308,8 +308,8 @@ class Run {
 
   /** A bug of ours: nothing it left can be trusted with orders, so everything comes off the book and the run ends. */
   private onCrash(error: Error): boolean {
-    this.log("error", "Unhandled error", { message: error.message, stack: error.stack });
-    if (this.live === undefined) return false;
+    this.log("error", "Unhandled error", { error: error.message, stack: error.stack });
+    if (this.live?.isTrading !== true) return false;
     this.live.kill(KillReason.UnhandledError);
     return true;
   }

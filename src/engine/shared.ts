@@ -62,7 +62,7 @@ export function createSegments(assetCount: number, kernelCount: number): SharedS
       marketRing: createRing(MARKET_RING_BYTES),
       accountRing: createRing(ACCOUNT_RING_BYTES),
       doorbell: createDoorbell(),
-      control: new SharedArrayBuffer(4),
+      control: new SharedArrayBuffer(8),
     })),
     kernelOf,
     ladders: perAsset(() => createCell(abi.LADDER_SIZE)),

@@ -213,7 +213,9 @@ export class Executor implements GatewayEvents {
   async recover(): Promise<RecoverReport> {
     const report = await this.auditor.recover();
     if (report.strandedCoins.length > 0) {
-      this.ctx.log("warn", "Orders of an earlier run rest in other assets", { coins: report.strandedCoins });
+      this.ctx.log("warn", "Orders of ours rest in other assets: of another maker, or of an earlier run", {
+        coins: report.strandedCoins,
+      });
     }
     this.startEquityUsd = report.accountValueUsd;
     this.peakEquityUsd = report.accountValueUsd;
@@ -259,7 +261,7 @@ export class Executor implements GatewayEvents {
     const { kept } = desk;
     const now = this.ctx.clock.monoNs();
     kept.copy(view, now);
-    this.onFeedActivity(asset, kept.causeRecvMonoNs);
+    if (view.marketRecvMonoNs > 0) this.onFeedActivity(asset, view.marketRecvMonoNs);
     if (kept.midPx > 0) desk.markouts.onMid(view.exchMs, kept.midPx);
     if (this.isDebug) this.logLadder(desk, view);
 
@@ -288,8 +290,10 @@ export class Executor implements GatewayEvents {
     const now = ctx.clock.monoNs();
     const isStalled = now - this.lastTickMonoNs > ctx.timings.stallMs * 1e6;
     this.lastTickMonoNs = now;
-    this.tendOrders(now);
-    if (this.latchTripped() || this.phase === "starting" || this.phase === "stopped") return;
+    // Before anything that may fail: the way out must not depend on the bug that called for it.
+    const isKilled = this.latchTripped();
+    this.tryTendOrders(now);
+    if (isKilled || this.phase === "starting" || this.phase === "stopped") return;
 
     for (const desk of ctx.desks) {
       // After a stall of our own the boards have not been read yet: their age says nothing about the feed.
@@ -702,7 +706,13 @@ export class Executor implements GatewayEvents {
       positions: this.ctx.desks.map((d) => ({ asset: d.instrument.coin, posLots: d.ledger.posLots })),
     });
     for (const desk of this.ctx.desks) this.setGate(desk, "killed");
-    void this.windDown("killed").then((report) => this.hooks.onKilled?.(report));
+    this.windDown("killed").then(
+      (report) => this.hooks.onKilled?.(report),
+      (cause: unknown) => {
+        this.logFailure("Killed, but not cleared: check with the venue", cause);
+        this.hooks.onKilled?.(this.unknownEnd());
+      },
+    );
     return true;
   }
 
@@ -752,6 +762,15 @@ export class Executor implements GatewayEvents {
     }
   }
 
+  private tryTendOrders(now: number): void {
+    try {
+      this.tendOrders(now);
+    } catch (cause) {
+      this.ctx.latch.trip(KillReason.UnhandledError);
+      this.logFailure("Tending orders failed", cause);
+    }
+  }
+
   // ── way out ─────────────────────────────────────────────────────────────────────────────────────────────────────────
 
   private windDown(why: "stopping" | "killed"): Promise<StopReport> {
@@ -774,10 +793,10 @@ export class Executor implements GatewayEvents {
     while (resting !== 0) {
       const now = ctx.clock.monoNs();
       if (now >= this.windDownUntilMonoNs) break;
-      this.tendOrders(now);
       for (const desk of ctx.desks) {
         for (const o of ctx.book.ofAsset(desk.asset)) if (!o.isTerminal) o.wantCancel = true;
       }
+      this.tryTendOrders(now);
       if (now >= nextAttemptNs) {
         nextAttemptNs = now + ctx.timings.cancelRetryMs * 1e6;
         attempts++;
@@ -801,7 +820,8 @@ export class Executor implements GatewayEvents {
       isClean: resting === 0,
       isKilled: ctx.latch.isTripped(),
       killReason: ctx.latch.reason(),
-      restingOrdersAtExit: resting === 0 ? 0 : this.liveOrders,
+      // The venue never said: what we believe, or -1 when even that is nothing.
+      restingOrdersAtExit: resting === 0 ? 0 : this.liveOrders || -1,
       cancelAttempts: attempts,
       elapsedMs: (ctx.clock.monoNs() - startNs) / 1e6,
       positions: ctx.desks.map((d) => this.positionOf(d)),
@@ -813,6 +833,19 @@ export class Executor implements GatewayEvents {
       adverseSelection: ctx.desks.map((d) => this.adverseSelection(d.asset)),
     });
     return report;
+  }
+
+  /** A report for a way out that failed itself. */
+  private unknownEnd(): StopReport {
+    return {
+      isClean: false,
+      isKilled: true,
+      killReason: this.ctx.latch.reason(),
+      restingOrdersAtExit: -1,
+      cancelAttempts: 0,
+      elapsedMs: 0,
+      positions: this.ctx.desks.map((d) => this.positionOf(d)),
+    };
   }
 
   /** Number of our orders that the venue lists; -1 when it does not answer. */

@@ -32,6 +32,9 @@ export class LadderView {
   get causeRecvMonoNs(): number {
     return this.f64(abi.LADDER_CAUSE_RECV_MONO_NS);
   }
+  get marketRecvMonoNs(): number {
+    return this.f64(abi.LADDER_MARKET_RECV_MONO_NS);
+  }
   get kernelStartMonoNs(): number {
     return this.f64(abi.LADDER_KERNEL_START_MONO_NS);
   }

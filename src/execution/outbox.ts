@@ -95,7 +95,9 @@ export class Outbox {
     const retryNs = ctx.timings.cancelRetryMs * 1e6;
     let due: OwnOrder[] | undefined;
     for (const o of ctx.book.ofAsset(desk.asset)) {
-      if (!o.wantCancel || o.isTerminal || o.isCancelInFlight || o.leaving === "replace") continue;
+      if (!o.wantCancel || o.isTerminal || o.isCancelInFlight) continue;
+      // Being replaced, it leaves by itself, unless the answer never came.
+      if (o.leaving === "replace" && o.state !== "unknown") continue;
       if (o.state === "sent" || now - o.lastCancelMonoNs < retryNs) continue;
       due ??= [];
       due.push(o);

@@ -56,6 +56,12 @@ export function createLogger(options: LogOptions): {
   if (options.file !== undefined) {
     mkdirSync(dirname(options.file), { recursive: true });
     file = createWriteStream(options.file, { flags: "a", mode: 0o640 });
+    let isTold = false;
+    // A full disk costs the log, not the quotes.
+    file.on("error", (error: Error) => {
+      if (!isTold) options.write(`log file ${options.file} cannot be written: ${error.message}\n`);
+      isTold = true;
+    });
     streams.push({ level: options.level, stream: file });
   }
   const logger = pino(

@@ -93,7 +93,7 @@ function start(init: IngestInit, post: (message: IngestMessage) => void): Ingest
           thread: "ingest",
           wallBaseMs,
           monoBaseNs: clock.monoNs(),
-          onTrouble: (message) => log("error", "feed.journal", { message }),
+          onTrouble: (problem) => log("error", "feed.journal", { problem }),
         });
   const tap = journal === undefined ? undefined : journalTap(journal);
 

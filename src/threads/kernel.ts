@@ -31,7 +31,7 @@ export interface KernelInit {
   readonly latch: SharedArrayBuffer;
   readonly heartbeats: SharedArrayBuffer;
   readonly heartbeatIndex: number;
-  /** One i32: 0 run, 1 stop. Writer: main. */
+  /** Two i32: 0 run, 1 stop (writer: main); and the number of records that the kernel refused (writer: this thread). */
   readonly control: SharedArrayBuffer;
   /** By position in `assets`. */
   readonly ladderCells: readonly SharedArrayBuffer[];
@@ -45,6 +45,8 @@ export type KernelMessage =
   | { readonly type: "ready" }
   | { readonly type: "fatal"; readonly message: string; readonly stack: string };
 
+export const STOP = 0;
+export const REJECTED = 1;
 const BEAT_EVERY_NS = 50e6;
 const ESTIMATES_EVERY_NS = 100e6;
 
@@ -72,13 +74,14 @@ function run(init: KernelInit): void {
   const causeRecvMonoNs = new Float64Array(count);
   const causeKind = new Uint8Array(count);
   const takenMonoNs = new Float64Array(count);
+  const marketRecvMonoNs = new Float64Array(count);
   const ladderSeq = new Uint32Array(count);
   const estimatesSeq = new Uint32Array(count);
   let nextBeatNs = 0;
   let nextEstimatesNs = 0;
 
   /** Steps every record that waits in the ring; returns how many there were. */
-  function drain(ring: RingConsumer, isMarket: boolean): number {
+  function drain(ring: RingConsumer): number {
     let records = 0;
     for (let at = ring.poll(); at >= 0; at = ring.poll()) {
       records++;
@@ -86,14 +89,21 @@ function run(init: KernelInit): void {
       const asset = ring.u16[(at + ASSET_OFFSET[kind]!) >> 1]!;
       const i = positionOf[asset] ?? -1;
       if (i < 0) continue;
-      host.step(kind, asset, ring.f64, at, ring.bodyBytes);
+      if (host.step(kind, asset, ring.f64, at, ring.bodyBytes) !== abi.KernelStatus.Ok) {
+        // What the kernel refuses is no sign of life: an asset whose every record is refused must go stale, not look fresh.
+        Atomics.add(control, REJECTED, 1);
+        continue;
+      }
+      const recvMonoNs = isMarketData(kind) ? ring.f64[(at + RECV_OFFSET[kind]!) >> 3]! : 0;
+      if (recvMonoNs > 0) marketRecvMonoNs[i] = recvMonoNs;
       if (isDirty[i] === 0) {
         isDirty[i] = 1;
         takenMonoNs[i] = clock.monoNs();
         causeKind[i] = kind;
-        // The oldest frame not yet quoted: a burst is charged from its first record.
-        causeRecvMonoNs[i] = isMarket ? ring.f64[(at + RECV_OFFSET[kind]!) >> 3]! : takenMonoNs[i]!;
+        causeRecvMonoNs[i] = 0;
       }
+      // The oldest frame not yet quoted: a burst is charged from its first record.
+      if (causeRecvMonoNs[i] === 0) causeRecvMonoNs[i] = recvMonoNs;
     }
     if (records > 0) ring.release();
     return records;
@@ -112,6 +122,7 @@ function run(init: KernelInit): void {
       cell.u32[(at + abi.LADDER_SEQ) >> 2] = ladderSeq[i]!;
       cell.u8[at + abi.LADDER_CAUSE_KIND] = causeKind[i]!;
       cell.f64[(at + abi.LADDER_CAUSE_RECV_MONO_NS) >> 3] = causeRecvMonoNs[i]!;
+      cell.f64[(at + abi.LADDER_MARKET_RECV_MONO_NS) >> 3] = marketRecvMonoNs[i]!;
       cell.f64[(at + abi.LADDER_KERNEL_START_MONO_NS) >> 3] = takenMonoNs[i]!;
       const end = clock.monoNs();
       cell.f64[(at + abi.LADDER_KERNEL_END_MONO_NS) >> 3] = end;
@@ -135,9 +146,9 @@ function run(init: KernelInit): void {
   }
 
   parentPort!.postMessage({ type: "ready" } satisfies KernelMessage);
-  while (Atomics.load(control, 0) === 0) {
+  while (Atomics.load(control, STOP) === 0) {
     const seen = doorbell.epoch();
-    const records = drain(account, false) + drain(market, true);
+    const records = drain(account) + drain(market);
     if (records > 0) quoteDirty();
     const now = clock.monoNs();
     if (now >= nextBeatNs) {
@@ -152,7 +163,7 @@ function run(init: KernelInit): void {
   }
 }
 
-/** Where each kind keeps its asset index and receive time; kinds without a receive time use their own stamp. */
+/** Where each kind keeps its asset index, and market data its receive time. */
 const ASSET_OFFSET: readonly number[] = byKind({
   [abi.RecordKind.Book]: abi.BOOK_ASSET,
   [abi.RecordKind.Trade]: abi.TRADE_ASSET,
@@ -167,9 +178,9 @@ const RECV_OFFSET: readonly number[] = byKind({
   [abi.RecordKind.Book]: abi.BOOK_RECV_MONO_NS,
   [abi.RecordKind.Trade]: abi.TRADE_RECV_MONO_NS,
   [abi.RecordKind.Bbo]: abi.BBO_RECV_MONO_NS,
-  [abi.RecordKind.AssetCtx]: abi.ASSET_CTX_RECV_MONO_NS,
-  [abi.RecordKind.FeedStatus]: abi.FEED_STATUS_MONO_NS,
 });
+const isMarketData = (kind: number): boolean =>
+  kind === abi.RecordKind.Book || kind === abi.RecordKind.Trade || kind === abi.RecordKind.Bbo;
 
 function byKind(entries: Readonly<Record<number, number>>): number[] {
   return Array.from({ length: 16 }, (_, kind) => entries[kind] ?? 0);

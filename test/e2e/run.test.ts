@@ -93,7 +93,7 @@ describe("the built program on the simulated exchange", () => {
     });
     const { code, out } = await run.finished;
     expect(code, out).toBe(1);
-    expect(out).toMatch(/"message":"boom".*"message":"Unhandled error"|Unhandled error/);
+    expect(out).toMatch(/"error":"boom".*"message":"Unhandled error"/);
     expect(out).toContain("KILL SWITCH TRIGGERED");
     const s = w.summary();
     expect(s["killReason"]).toBe("unhandled error");

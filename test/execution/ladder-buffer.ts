@@ -39,6 +39,7 @@ export class LadderBuffer {
       this.f64[(at + field) / 8] = value;
     };
     put(abi.LADDER_CAUSE_RECV_MONO_NS, spec.causeRecvMonoNs);
+    put(abi.LADDER_MARKET_RECV_MONO_NS, spec.causeRecvMonoNs);
     put(abi.LADDER_MID_PX, spec.midPx);
     put(abi.LADDER_FAIR_PX, spec.fairPx ?? spec.midPx);
     put(abi.LADDER_BEST_BID_PX, spec.bestBidPx);

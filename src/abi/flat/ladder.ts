@@ -28,132 +28,136 @@ kernelEndMonoNs():number {
   return this.bb!.readFloat64(this.bb_pos + 16);
 }
 
+marketRecvMonoNs():number {
+  return this.bb!.readFloat64(this.bb_pos + 24);
+}
+
 exchTsNs():bigint {
-  return this.bb!.readInt64(this.bb_pos + 24);
+  return this.bb!.readInt64(this.bb_pos + 32);
 }
 
 seq():number {
-  return this.bb!.readUint32(this.bb_pos + 32);
+  return this.bb!.readUint32(this.bb_pos + 40);
 }
 
 status():number {
-  return this.bb!.readInt32(this.bb_pos + 36);
+  return this.bb!.readInt32(this.bb_pos + 44);
 }
 
 asset():number {
-  return this.bb!.readUint16(this.bb_pos + 40);
+  return this.bb!.readUint16(this.bb_pos + 48);
 }
 
 bidCount():number {
-  return this.bb!.readUint8(this.bb_pos + 42);
+  return this.bb!.readUint8(this.bb_pos + 50);
 }
 
 askCount():number {
-  return this.bb!.readUint8(this.bb_pos + 43);
+  return this.bb!.readUint8(this.bb_pos + 51);
 }
 
 causeKind():number {
-  return this.bb!.readUint8(this.bb_pos + 44);
+  return this.bb!.readUint8(this.bb_pos + 52);
 }
 
 regime():number {
-  return this.bb!.readUint8(this.bb_pos + 45);
+  return this.bb!.readUint8(this.bb_pos + 53);
 }
 
 reserved():number {
-  return this.bb!.readUint16(this.bb_pos + 46);
+  return this.bb!.readUint16(this.bb_pos + 54);
 }
 
 bestBidPx():number {
-  return this.bb!.readFloat64(this.bb_pos + 48);
-}
-
-bestAskPx():number {
   return this.bb!.readFloat64(this.bb_pos + 56);
 }
 
-midPx():number {
+bestAskPx():number {
   return this.bb!.readFloat64(this.bb_pos + 64);
 }
 
-fairPx():number {
+midPx():number {
   return this.bb!.readFloat64(this.bb_pos + 72);
 }
 
-halfSpreadBps():number {
+fairPx():number {
   return this.bb!.readFloat64(this.bb_pos + 80);
 }
 
-skewBps():number {
+halfSpreadBps():number {
   return this.bb!.readFloat64(this.bb_pos + 88);
 }
 
-staticHalfSpreadBps():number {
+skewBps():number {
   return this.bb!.readFloat64(this.bb_pos + 96);
 }
 
-inventoryHalfSpreadBps():number {
+staticHalfSpreadBps():number {
   return this.bb!.readFloat64(this.bb_pos + 104);
 }
 
-asBps():number {
+inventoryHalfSpreadBps():number {
   return this.bb!.readFloat64(this.bb_pos + 112);
 }
 
-feeBps():number {
+asBps():number {
   return this.bb!.readFloat64(this.bb_pos + 120);
 }
 
-floorBps():number {
+feeBps():number {
   return this.bb!.readFloat64(this.bb_pos + 128);
 }
 
-sigmaBps():number {
+floorBps():number {
   return this.bb!.readFloat64(this.bb_pos + 136);
 }
 
-kappaPerBps():number {
+sigmaBps():number {
   return this.bb!.readFloat64(this.bb_pos + 144);
 }
 
-gammaPerBps():number {
+kappaPerBps():number {
   return this.bb!.readFloat64(this.bb_pos + 152);
 }
 
-posLots():number {
+gammaPerBps():number {
   return this.bb!.readFloat64(this.bb_pos + 160);
 }
 
-rawSkewBps():number {
+posLots():number {
   return this.bb!.readFloat64(this.bb_pos + 168);
 }
 
-horizonS():number {
+rawSkewBps():number {
   return this.bb!.readFloat64(this.bb_pos + 176);
 }
 
-arrivalPerS():number {
+horizonS():number {
   return this.bb!.readFloat64(this.bb_pos + 184);
 }
 
-spreadMult():number {
+arrivalPerS():number {
   return this.bb!.readFloat64(this.bb_pos + 192);
 }
 
+spreadMult():number {
+  return this.bb!.readFloat64(this.bb_pos + 200);
+}
+
 bids(index: number, obj?:Quote):Quote|null {
-    return (obj || new Quote()).__init(this.bb_pos + 200 + index * 16, this.bb!);
+    return (obj || new Quote()).__init(this.bb_pos + 208 + index * 16, this.bb!);
 }
 
 asks(index: number, obj?:Quote):Quote|null {
-    return (obj || new Quote()).__init(this.bb_pos + 712 + index * 16, this.bb!);
+    return (obj || new Quote()).__init(this.bb_pos + 720 + index * 16, this.bb!);
 }
 
 static sizeOf():number {
-  return 1224;
+  return 1232;
 }
 
-static createLadder(builder:flatbuffers.Builder, cause_recv_mono_ns: number, kernel_start_mono_ns: number, kernel_end_mono_ns: number, exch_ts_ns: bigint, seq: number, status: number, asset: number, bid_count: number, ask_count: number, cause_kind: number, regime: number, reserved: number, best_bid_px: number, best_ask_px: number, mid_px: number, fair_px: number, half_spread_bps: number, skew_bps: number, static_half_spread_bps: number, inventory_half_spread_bps: number, as_bps: number, fee_bps: number, floor_bps: number, sigma_bps: number, kappa_per_bps: number, gamma_per_bps: number, pos_lots: number, raw_skew_bps: number, horizon_s: number, arrival_per_s: number, spread_mult: number, bids: any[], asks: any[]):flatbuffers.Offset {
-  builder.prep(8, 1224);
+static createLadder(builder:flatbuffers.Builder, cause_recv_mono_ns: number, kernel_start_mono_ns: number, kernel_end_mono_ns: number, market_recv_mono_ns: number, exch_ts_ns: bigint, seq: number, status: number, asset: number, bid_count: number, ask_count: number, cause_kind: number, regime: number, reserved: number, best_bid_px: number, best_ask_px: number, mid_px: number, fair_px: number, half_spread_bps: number, skew_bps: number, static_half_spread_bps: number, inventory_half_spread_bps: number, as_bps: number, fee_bps: number, floor_bps: number, sigma_bps: number, kappa_per_bps: number, gamma_per_bps: number, pos_lots: number, raw_skew_bps: number, horizon_s: number, arrival_per_s: number, spread_mult: number, bids: any[], asks: any[]):flatbuffers.Offset {
+  builder.prep(8, 1232);
 
   for (let i = 31; i >= 0; --i) {
     const item = asks?.[i];
@@ -202,6 +206,7 @@ static createLadder(builder:flatbuffers.Builder, cause_recv_mono_ns: number, ker
   builder.writeInt32(status);
   builder.writeInt32(seq);
   builder.writeInt64(BigInt(exch_ts_ns ?? 0));
+  builder.writeFloat64(market_recv_mono_ns);
   builder.writeFloat64(kernel_end_mono_ns);
   builder.writeFloat64(kernel_start_mono_ns);
   builder.writeFloat64(cause_recv_mono_ns);

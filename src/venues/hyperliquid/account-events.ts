@@ -46,6 +46,27 @@ export function toOrderUpdate(
   };
 }
 
+/**
+ * A resting order as a cancel needs it. Never refused: an order placed on a finer grid than this run's (by hand, or before
+ * `--decimals`) must not hide the others. Off the grid its price is the nearest tick, and 0 without an instrument.
+ */
+export function toOpenOrder(order: VenueOrder, inst: Instrument | undefined): OrderUpdate {
+  const nearest = (text: string, decimals: number): number =>
+    wireToDecimal(text, decimals) ?? Math.round(Number(text) * pow10(decimals));
+  const origSz = order.origSz ?? order.sz;
+  return {
+    coin: order.coin,
+    oid: order.oid,
+    cloid: order.cloid ?? undefined,
+    side: sideOf(order.side),
+    pxTicks: inst === undefined ? 0 : nearest(order.limitPx, inst.pxDecimals),
+    szLots: inst === undefined ? 0 : nearest(order.sz, inst.szDecimals),
+    origSzLots: inst === undefined ? 0 : nearest(origSz, inst.szDecimals),
+    status: "open",
+    exchMs: order.timestamp,
+  };
+}
+
 /** @throws {VenueError} BadResponse when a size is off the market's grid. */
 export function toFillEvent(fill: VenueFill, inst: Instrument, isSnapshot: boolean): FillEvent {
   const px = Number(fill.px);

@@ -1,16 +1,17 @@
 /**
  * The live order gateway: signed actions out, acknowledgements and private events in.
  */
-import type {
-  Approved,
-  CancelOrder,
-  Clock,
-  Cloid,
-  Instrument,
-  ModifyOrder,
-  NewOrder,
-  Rng,
-  Timers,
+import {
+  type Approved,
+  type CancelOrder,
+  type Clock,
+  type Cloid,
+  type Instrument,
+  isOurs,
+  type ModifyOrder,
+  type NewOrder,
+  type Rng,
+  type Timers,
 } from "../../domain/index.js";
 import type {
   AccountSnapshot,
@@ -28,6 +29,7 @@ import {
   sortFills,
   toAccountSnapshot,
   toFillEvent,
+  toOpenOrder,
   toOrderUpdate,
 } from "./account-events.js";
 import { ActionEncoder, MAX_BATCH } from "./actions.js";
@@ -44,7 +46,8 @@ import { dexOf } from "./symbols.js";
 
 /** Posts that may be in flight at once; the venue refuses the next one. Source: reference §1.5. */
 export const MAX_POSTS_IN_FLIGHT = 100;
-const REMEMBERED_FILLS = 50_000;
+/** A snapshot repeats 2,000 at most, a repair 12,500. */
+const REMEMBERED_FILLS = 16_384;
 /** A page of fills that is shorter than this is the last one. */
 const FILLS_PAGE = 500;
 const FILLS_PAGES_MAX = 25;
@@ -239,8 +242,10 @@ export class HyperliquidGateway implements OrderGateway {
     const out: OrderUpdate[] = [];
     for (const order of lists.flat()) {
       if (order.isTrigger === true) continue;
-      const update = this.update(order, "open", order.timestamp);
-      if (update !== undefined) out.push(update);
+      const inst = this.byCoin.get(order.coin);
+      // Ours of another run's market: listed with what a warning needs, for it cannot be cancelled from here.
+      if (inst === undefined && !isOurs(order.cloid)) continue;
+      out.push(toOpenOrder(order, inst));
     }
     return out;
   }
