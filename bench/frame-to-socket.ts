@@ -17,7 +17,7 @@ import { Executor, LadderView } from "../src/execution/index.js";
 import { DEFAULT_KERNEL_PARAMS, KernelHost } from "../src/kernels/index.js";
 import { CellReader, Doorbell, KillLatch, RingProducer } from "../src/rings/index.js";
 import { riskLimits } from "../src/risk/index.js";
-import type { KernelInit } from "../src/threads/kernel.js";
+import type { KernelInit } from "../src/threads/kernel-protocol.js";
 import { startClock, systemTimers } from "../src/threads/system-clock.js";
 import { FrameDecoder } from "../src/venues/hyperliquid/decode.js";
 import { DEV_PRIVATE_KEY } from "../src/venues/hyperliquid/keys.js";

@@ -36,14 +36,14 @@ export const configSchema = z.strictObject({
   strategy: z
     .strictObject({
       strategy_type: z.enum(STRATEGIES).default("ladder"),
-      estimation_window_secs: positive.default(300),
+      estimation_window_secs: z.number().min(1).max(86_400).default(300),
       min_trades: z.int().min(0).default(50),
       warmup_decay_secs: nonNegative.default(300),
       ladder_config: z
         .strictObject({
           num_levels: z.int().min(1).max(32).default(5),
-          min_depth_bps: positive.default(5),
-          max_depth_bps: positive.default(50),
+          min_depth_bps: z.number().min(0.01).max(1000).default(5),
+          max_depth_bps: z.number().min(0.01).max(2000).default(50),
           geometric_spacing: z.boolean().default(true),
         })
         .prefault({})
@@ -71,7 +71,7 @@ export const configSchema = z.strictObject({
       relay_port: port.default(0),
       relay_host: z.string().default("127.0.0.1"),
       journal: z.boolean().default(true),
-      journal_max_mib: positive.default(1024),
+      journal_max_mib: z.number().min(32).default(1024),
     })
     .prefault({}),
   logging: z

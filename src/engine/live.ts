@@ -14,7 +14,7 @@ import { JournalKind, type JournalWriter, journalTap } from "../store/index.js";
 import type { LogFn } from "../telemetry/log.js";
 import type { GatewayInit, GatewayMessage } from "../threads/gateway.js";
 import type { IngestInit, IngestMessage } from "../threads/ingest.js";
-import type { KernelInit, KernelMessage } from "../threads/kernel.js";
+import { type KernelInit, type KernelMessage, REJECTED, STOP } from "../threads/kernel-protocol.js";
 import { Supervisor } from "../threads/supervisor.js";
 import { HyperliquidGateway } from "../venues/hyperliquid/orders.js";
 import { AccountFeed } from "./account-feed.js";
@@ -22,6 +22,14 @@ import { compiledUrl, kernelBytes } from "./artifacts.js";
 import { rehearseOrders } from "./rehearsal.js";
 import { createSegments, HEARTBEAT, type SharedSegments } from "./shared.js";
 import type { VenueFacts } from "./venue.js";
+
+/** Where a thread's journal goes and how large it may become. */
+export interface JournalFiles {
+  readonly dir: string;
+  readonly runId: string;
+  readonly maxBytes: number;
+  readonly segmentBytes: number;
+}
 
 export interface LiveOptions {
   readonly facts: VenueFacts;
@@ -40,9 +48,7 @@ export interface LiveOptions {
   readonly relay: { readonly host: string; readonly port: number } | undefined;
   readonly metrics: { readonly host: string; readonly port: number } | undefined;
   readonly journal: JournalWriter | undefined;
-  readonly journalFiles:
-    | { readonly dir: string; readonly runId: string; readonly maxBytes: number }
-    | undefined;
+  readonly journalFiles: JournalFiles | undefined;
   readonly isDebugLogged: boolean;
   readonly log: LogFn;
   readonly onNotice: (text: string) => void;
@@ -192,6 +198,15 @@ export class LiveEngine {
     if (feed.type === "ready") this.relayPort = feed.relayPort;
   }
 
+  /** Records that the kernels refused so far. */
+  get kernelRejected(): number {
+    return this.segments.kernels.reduce((n, k) => n + Atomics.load(new Int32Array(k.control), REJECTED), 0);
+  }
+
+  get journalStats(): JournalWriter["stats"] | undefined {
+    return this.o.journal?.stats;
+  }
+
   /** No further order: the executor cancels everything and reports through `onKilled`. */
   kill(reason: TripReason): void {
     this.latch.trip(reason);
@@ -291,7 +306,7 @@ export class LiveEngine {
       this.supervisor.stop("gateway", THREAD_STOP_MS, (w) => w.postMessage({ type: "stop" })),
       ...segments.kernels.map((k, i) =>
         this.supervisor.stop(`kernel-${i}`, THREAD_STOP_MS, () => {
-          Atomics.store(new Int32Array(k.control), 0, 1);
+          Atomics.store(new Int32Array(k.control), STOP, 1);
           new Doorbell(k.doorbell).ring();
         }),
       ),

@@ -1,4 +1,6 @@
+import { StrategyType } from "../abi/layout.js";
 import type { Config } from "../config/index.js";
+import { lotsToSz } from "../domain/index.js";
 import type { AssetParams } from "../execution/index.js";
 import { checkProportion, type KernelParams } from "../kernels/index.js";
 import { capSizes, kernelParams } from "../quoting/index.js";
@@ -46,6 +48,12 @@ export function planAssets(config: Config, facts: VenueFacts, log: LogFn): Plan 
       if (problem.severity === "error") throw new SizingError(`${inst.coin}: ${problem.message}`);
       log("warn", problem.message, { asset: inst.coin });
     }
+    const levelUsd = lotsToSz(inst, capped.sideSzLots) * midPx * largestShare(kernel);
+    if (levelUsd < inst.minNotionalUsd) {
+      throw new SizingError(
+        `${inst.coin}: a side worth $${(levelUsd / largestShare(kernel)).toFixed(2)} gives levels of at most $${levelUsd.toFixed(2)}, below the venue's minimum of $${inst.minNotionalUsd}: raise --target-liquidity, or use strategy_type = "glft"`,
+      );
+    }
     params.push(kernel);
     leverages.push(leverage);
     assets.push({
@@ -65,6 +73,11 @@ export function planAssets(config: Config, facts: VenueFacts, log: LogFn): Plan 
     });
   }
   return { assets, params, leverage: leverages };
+}
+
+/** Largest share of a side that one level may hold. */
+function largestShare(kernel: KernelParams): number {
+  return kernel.strategy === StrategyType.Ladder ? kernel.levelWeightCap : 1;
 }
 
 /** The first quotes stand this much wider. */

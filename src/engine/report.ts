@@ -4,7 +4,6 @@ import { killReasonText, LatencyHistogram, ringDrops } from "../rings/index.js";
 import { ASSET_SLOTS, type AssetSlot, Board, ENGINE_SLOTS, type EngineSlot } from "../telemetry/board.js";
 import { FeedCounters } from "../venues/hyperliquid/feed-counters.js";
 import type { LiveEngine } from "./live.js";
-import type { SharedSegments } from "./shared.js";
 import { type AssetSummary, latencyFigures, type MemoryTrack, type RunSummary } from "./summary.js";
 
 /** Copies what the executor knows onto the boards that the gateway thread reads. Thread: main, a few times a second. */
@@ -39,13 +38,14 @@ export class BoardWriter {
       board.set("volumeUsd", p.volumeUsd);
       board.set("adverseSelectionBps", executor.adverseSelectionBps(inst.asset));
       board.set("stalenessS", executor.dataAgeS(inst.asset));
-      board.set("ordersOpen", executor.liveOrders);
-      board.set("fills", counters.fills);
-      board.set("quotes", counters.quotes);
-      board.set("ordersPlaced", counters.ordersPlaced);
-      board.set("ordersModified", counters.ordersModified);
-      board.set("ordersCancelled", counters.ordersCancelled);
-      board.set("ordersRejected", counters.ordersRejected);
+      const counts = executor.countsOf(inst.asset);
+      board.set("ordersOpen", executor.liveOrdersOf(inst.asset));
+      board.set("fills", executor.fillsOf(inst.asset));
+      board.set("quotes", counts.quotes);
+      board.set("ordersPlaced", counts.ordersPlaced);
+      board.set("ordersModified", counts.ordersModified);
+      board.set("ordersCancelled", counts.ordersCancelled);
+      board.set("ordersRejected", counts.ordersRejected);
       board.set("reduceOnly", executor.isReduceOnly(inst.asset) ? 1 : 0);
       board.set("quoteCycleMs", executor.lastQuoteCycleMs);
       const ladder = live.ladder(inst.asset);
@@ -61,10 +61,14 @@ export class BoardWriter {
     }
     this.engine.set("killReason", live.latch.reason());
     this.engine.set("accountValueUsd", executor.equityUsd);
-    this.engine.set("unknownOrders", counters.unknowns - counters.unknownsResolved);
+    this.engine.set("unknownOrders", executor.unknownOrders);
     this.engine.set("audits", counters.audits);
     this.engine.set("auditDifferences", counters.auditDifferences);
     this.engine.set("rateLimitErrors", counters.rateLimitErrors);
+    this.engine.set("kernelRejected", live.kernelRejected);
+    const journal = live.journalStats;
+    this.engine.set("journalBytes", journal?.writtenBytes ?? 0);
+    this.engine.set("journalLost", journal?.lostRecords ?? 0);
   }
 }
 
@@ -188,9 +192,4 @@ function assetSummary(executor: Executor, inst: Instrument, maxPosLots: number):
 
 function latencyOf(sabs: readonly SharedArrayBuffer[]): ReturnType<typeof latencyFigures> {
   return latencyFigures(sabs.map((sab) => new LatencyHistogram(sab).snapshot()).reduce((a, b) => a.merge(b)));
-}
-
-/** True while nothing is lost: used by the status line and tests. */
-export function dropsOf(segments: SharedSegments): number {
-  return segments.kernels.reduce((s, k) => s + ringDrops(k.marketRing), 0);
 }

@@ -8,11 +8,18 @@ import type { StopReport } from "../execution/index.js";
 import { explainLadder } from "../quoting/index.js";
 import { KillReason, killReasonText } from "../rings/index.js";
 import { Severity } from "../risk/index.js";
-import { type DataDir, JournalKind, JournalWriter, type Lock, openDataDir } from "../store/index.js";
+import {
+  type DataDir,
+  JournalKind,
+  JournalWriter,
+  type Lock,
+  openDataDir,
+  pruneRuns,
+} from "../store/index.js";
 import { createLogger, type LogFn } from "../telemetry/log.js";
 import { StatusLine } from "../telemetry/status-line.js";
 import { startClock, systemTimers } from "../threads/system-clock.js";
-import { LiveEngine } from "./live.js";
+import { type JournalFiles, LiveEngine } from "./live.js";
 import { type Plan, planAssets, warmUpMultiplier } from "./plan.js";
 import { BoardWriter, buildSummary, statusText } from "./report.js";
 import { ensureSimulator, type RunningSimulator } from "./simulator.js";
@@ -46,6 +53,8 @@ export interface RunHost {
 }
 
 const DEFAULT_SIM_PORT = 3001;
+/** A journal not written to for this long belongs to no running maker: they write at every tick. */
+const IDLE_JOURNAL_MS = 600_000;
 const BOARD_EVERY_MS = 100;
 const STATUS_EVERY_MS = 250;
 const STATUS_LOG_EVERY_MS = 10_000;
@@ -142,7 +151,8 @@ class Run {
     const sessionId = Math.floor(this.clock.wallMs());
     const runId = `run-${sessionId.toString(36)}-${process.pid}`;
     if (!o.isDryRun) this.takeLocks(dataDir, facts);
-    const journal = config.engine.journal && !o.isDryRun ? this.openJournal(dataDir, runId) : undefined;
+    const files = config.engine.journal && !o.isDryRun ? this.journalFiles(dataDir, runId) : undefined;
+    const journal = files === undefined ? undefined : this.openJournal(files);
     journal?.append(
       JournalKind.Config,
       this.clock.monoNs(),
@@ -169,10 +179,7 @@ class Run {
           : { host: config.engine.relay_host, port: config.engine.relay_port },
       metrics: metricsOf(config),
       journal,
-      journalFiles:
-        journal === undefined
-          ? undefined
-          : { dir: dataDir.journalDir, runId, maxBytes: (config.engine.journal_max_mib / 2) * 2 ** 20 },
+      journalFiles: files,
       isDebugLogged: config.logging.level === "debug" || config.logging.level === "trace",
       log,
       onNotice: (text) => this.onNotice(text),
@@ -276,14 +283,26 @@ class Run {
     }
   }
 
-  private openJournal(dataDir: DataDir, runId: string): JournalWriter {
-    return new JournalWriter({
+  /** Two threads keep a journal: each has half the room. Earlier runs make way for this one. */
+  private journalFiles(dataDir: DataDir, runId: string): JournalFiles {
+    const total = this.o.config.engine.journal_max_mib * 2 ** 20;
+    const pruned = pruneRuns(dataDir.journalDir, total, this.clock.wallMs(), IDLE_JOURNAL_MS);
+    if (pruned.length > 0) this.log("info", "Journals of earlier runs deleted", { runs: pruned.length });
+    const maxBytes = total / 2;
+    return {
       dir: dataDir.journalDir,
       runId,
+      maxBytes,
+      segmentBytes: Math.min(64 * 2 ** 20, Math.floor(maxBytes / 4)),
+    };
+  }
+
+  private openJournal(files: JournalFiles): JournalWriter {
+    return new JournalWriter({
+      ...files,
       thread: "main",
       wallBaseMs: this.clock.wallMs(),
       monoBaseNs: this.clock.monoNs(),
-      maxBytes: (this.o.config.engine.journal_max_mib / 2) * 2 ** 20,
       onTrouble: (problem) => this.log("error", "Journal", { problem }),
     });
   }
@@ -486,13 +505,17 @@ class Run {
     const stopLooking = systemTimers.every(50, () => {
       if (isReady()) this.requestStop("ready");
     });
-    await this.stopRequested;
+    const reason = await this.stopRequested;
     stopLooking();
     deadline();
     for (const inst of facts.instruments) {
       const ladder = live.ladder(inst.asset);
       const lines = ladder === undefined ? [`${inst.coin}: no market data yet`] : explainLadder(ladder, inst);
       this.status.print(`${lines.join("\n")}\n`);
+    }
+    if (reason !== "ready") {
+      this.log("error", `Dry run: no quote within ${seconds} s`, { reason });
+      return 1;
     }
     this.log("info", "Dry run complete: configuration, key, connection and market are valid");
     return 0;

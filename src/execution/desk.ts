@@ -69,8 +69,24 @@ export class KeptLadder {
   }
 }
 
+/** The asset's share of the executor's counters, for metrics by asset. */
+export interface DeskCounts {
+  quotes: number;
+  ordersPlaced: number;
+  ordersModified: number;
+  ordersCancelled: number;
+  ordersRejected: number;
+}
+
 /** Everything the executor knows about one asset. */
 export class Desk {
+  readonly counts: DeskCounts = {
+    quotes: 0,
+    ordersPlaced: 0,
+    ordersModified: 0,
+    ordersCancelled: 0,
+    ordersRejected: 0,
+  };
   readonly asset: number;
   readonly instrument: Instrument;
   readonly limits: RiskLimits;

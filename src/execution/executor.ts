@@ -41,7 +41,7 @@ import {
   type StopReport,
   sleep,
 } from "./context.js";
-import { type AssetParams, Desk } from "./desk.js";
+import { type AssetParams, Desk, type DeskCounts } from "./desk.js";
 import type { LadderView } from "./ladder-view.js";
 import type { HorizonSummary } from "./markouts.js";
 import { OrderBook, type OwnOrder } from "./order-book.js";
@@ -418,6 +418,24 @@ export class Executor implements GatewayEvents {
     return this.outbox.lastQuoteCycleNs / 1e6;
   }
 
+  countsOf(asset: number): Readonly<DeskCounts> {
+    return this.deskAt(asset).counts;
+  }
+
+  /** Orders of the asset that rest or may rest. */
+  liveOrdersOf(asset: number): number {
+    return this.ctx.book.ofAsset(asset).filter((o) => !o.isTerminal).length;
+  }
+
+  /** Orders whose fate is being asked for. */
+  get unknownOrders(): number {
+    let n = 0;
+    for (const { asset } of this.ctx.desks) {
+      for (const o of this.ctx.book.ofAsset(asset)) if (o.state === "unknown") n++;
+    }
+    return n;
+  }
+
   isReduceOnly(asset: number): boolean {
     return this.deskAt(asset).isReduceOnly;
   }
@@ -489,6 +507,7 @@ export class Executor implements GatewayEvents {
     const plan = this.makePlan(desk);
     if (causeMonoNs > 0) {
       this.counters.quotes++;
+      desk.counts.quotes++;
       ctx.latency.executor?.record(ctx.clock.monoNs() - now);
     }
     desk.hasQuoted = true;

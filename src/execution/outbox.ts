@@ -44,6 +44,7 @@ export class Outbox {
     if (ctx.latch.isTripped()) return false;
     const own = orders.map((o) => ctx.book.open(o, now));
     ctx.counters.ordersPlaced += orders.length;
+    desk.counts.ordersPlaced += orders.length;
     this.send(desk, { kind: "place", orders: own, fresh: [], orphans: [] }, now, () =>
       ctx.gateway.place(orders),
     );
@@ -64,6 +65,7 @@ export class Outbox {
     const fresh = modifies.map((m, i) => ctx.book.open(m.order, now, targets[i]!));
     for (const target of targets) target.leaving = "replace";
     ctx.counters.ordersModified += modifies.length;
+    desk.counts.ordersModified += modifies.length;
     this.send(desk, { kind: "modify", orders: targets, fresh, orphans: [] }, now, () =>
       ctx.gateway.modify(modifies),
     );
@@ -222,7 +224,10 @@ export class Outbox {
           break;
         default:
           ctx.book.onCancelAck(order, status, now);
-          if (status.kind === "cancelled" && wasLive) ctx.counters.ordersCancelled++;
+          if (status.kind === "cancelled" && wasLive) {
+            ctx.counters.ordersCancelled++;
+            desk.counts.ordersCancelled++;
+          }
       }
       if (status.kind === "unknown") ctx.counters.unknowns++;
     }
@@ -249,6 +254,7 @@ export class Outbox {
     }
     if (status.kind !== "error") return;
     counters.ordersRejected++;
+    desk.counts.ordersRejected++;
     if (status.code !== "RateLimited") this.onRejected(desk, status.code);
     log("debug", "Order rejected", {
       asset: desk.instrument.coin,

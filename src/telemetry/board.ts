@@ -43,7 +43,7 @@ export const ENGINE_SLOTS = [
   "rateLimitErrors",
   "journalBytes",
   "journalLost",
-  "startMonoNs",
+  "kernelRejected",
 ] as const;
 export type EngineSlot = (typeof ENGINE_SLOTS)[number];
 

@@ -215,7 +215,9 @@ export function createMetrics(sources: MetricSources): {
   );
   engineGauge("mm_feed_clock_offset_ms", "Least receive minus exchange time seen", sources.feedClockOffsetMs);
   engineGauge("mm_rss_bytes", "Resident memory of the process", sources.rssBytes);
-  engineGauge("mm_journal_bytes", "Journal bytes written", () => sources.engine.get("journalBytes"));
+  engineGauge("mm_journal_bytes", "Bytes written to the main journal", () =>
+    sources.engine.get("journalBytes"),
+  );
   const engineCounter = (name: string, help: string, read: () => number): void => {
     new Counter({
       name,
@@ -234,7 +236,10 @@ export function createMetrics(sources: MetricSources): {
   engineCounter("mm_rate_limit_errors_total", "Rate-limit refusals", () =>
     sources.engine.get("rateLimitErrors"),
   );
-  engineCounter("mm_journal_lost_total", "Records the disk was too slow for", () =>
+  engineCounter("mm_kernel_rejected_total", "Market records that a kernel refused", () =>
+    sources.engine.get("kernelRejected"),
+  );
+  engineCounter("mm_journal_lost_total", "Records of the main journal the disk was too slow for", () =>
     sources.engine.get("journalLost"),
   );
   engineCounter("mm_ring_drops_total", "Records refused by a full ring", sources.ringDrops);

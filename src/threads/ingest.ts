@@ -52,7 +52,12 @@ export interface IngestInit {
   /** Undefined: off. */
   readonly relay?: Partial<RelayOptions> & { readonly port: number };
   /** Undefined: off. */
-  readonly journal?: { readonly dir: string; readonly runId: string; readonly maxBytes?: number };
+  readonly journal?: {
+    readonly dir: string;
+    readonly runId: string;
+    readonly maxBytes?: number;
+    readonly segmentBytes?: number;
+  };
 }
 
 export type IngestMessage =

@@ -15,38 +15,11 @@ import {
   KillReason,
   LatencyHistogram,
   RingConsumer,
-  type WaitMode,
 } from "../rings/index.js";
+import { type KernelInit, type KernelMessage, REJECTED, STOP } from "./kernel-protocol.js";
 import { rehearseKernel } from "./rehearsal.js";
 import { systemClock } from "./system-clock.js";
 
-export interface KernelInit {
-  readonly module: WebAssembly.Module;
-  /** Engine asset indexes of this worker. */
-  readonly assets: readonly number[];
-  readonly marketRing: SharedArrayBuffer;
-  readonly accountRing: SharedArrayBuffer;
-  readonly doorbell: SharedArrayBuffer;
-  readonly mainDoorbell: SharedArrayBuffer;
-  readonly latch: SharedArrayBuffer;
-  readonly heartbeats: SharedArrayBuffer;
-  readonly heartbeatIndex: number;
-  /** Two i32: 0 run, 1 stop (writer: main); and the number of records that the kernel refused (writer: this thread). */
-  readonly control: SharedArrayBuffer;
-  /** By position in `assets`. */
-  readonly ladderCells: readonly SharedArrayBuffer[];
-  readonly gatewayEstimates: readonly SharedArrayBuffer[];
-  readonly latency: SharedArrayBuffer;
-  readonly clockBaseNs: bigint;
-  readonly wait: WaitMode;
-}
-
-export type KernelMessage =
-  | { readonly type: "ready" }
-  | { readonly type: "fatal"; readonly message: string; readonly stack: string };
-
-export const STOP = 0;
-export const REJECTED = 1;
 const BEAT_EVERY_NS = 50e6;
 const ESTIMATES_EVERY_NS = 100e6;
 

@@ -101,6 +101,87 @@ describe("the built program on the simulated exchange", () => {
     expect(s["restingOrdersAtExit"]).toBe(0);
   });
 
+  test("a venue that falls silent has its quotes pulled, then trips the kill switch", {
+    timeout: 90_000,
+  }, async () => {
+    const w = await workspace();
+    const venue = new Program(["sim", "--port", String(w.port), "--seed", "6", "--asset", "BTC"]);
+    await venue.seen(/simulated exchange on http/);
+    try {
+      const run = new Program(w.args());
+      await run.seen(QUOTING);
+      venue.child.kill("SIGSTOP");
+      await run.seen(/KILL SWITCH TRIGGERED/);
+      venue.child.kill("SIGCONT");
+      const { code, out } = await run.finished;
+      expect(code, out).toBe(1);
+      expect(out).toContain('"message":"Data staleness exceeded"');
+      expect(out.indexOf("Data staleness exceeded")).toBeLessThan(out.indexOf("KILL SWITCH TRIGGERED"));
+      const s = w.summary();
+      expect(s["killReason"]).toMatch(/stale/);
+      expect(s["restingOrdersAtExit"]).toBe(0);
+      const account = ACCOUNT.exec(out)![1]!;
+      expect(await openOrders(w.port, account)).toEqual([]);
+    } finally {
+      venue.child.kill("SIGCONT");
+      venue.child.kill("SIGTERM");
+      await venue.finished;
+    }
+  });
+
+  test("a closed terminal is answered by a graceful stop, a reader that went away by nothing", {
+    timeout: 90_000,
+  }, async () => {
+    const w = await workspace();
+    const run = new Program(w.args("--seed", "8"));
+    await run.seen(QUOTING);
+    run.child.stdout!.destroy();
+    run.child.stderr!.destroy();
+    const account = ACCOUNT.exec(run.out)![1]!;
+    await expect
+      .poll(async () => (await openOrders(w.port, account)).length, { timeout: 10_000 })
+      .toBeGreaterThan(0);
+    // Its log now goes nowhere: it must have gone on for longer than the next lines take.
+    await expect.poll(async () => run.child.exitCode, { timeout: 3_000, interval: 500 }).toBeNull();
+    run.child.kill("SIGHUP");
+    const { code } = await run.finished;
+    expect(code).toBe(0);
+    expect(w.summary()["restingOrdersAtExit"]).toBe(0);
+    expect(w.summary()["stopReason"]).toBe("SIGHUP");
+  });
+
+  test("leftovers in a coin that is not traded now are told, and the traded ones are cancelled", {
+    timeout: 120_000,
+  }, async () => {
+    const w = await workspace();
+    const venue = new Program(["sim", "--port", String(w.port), "--seed", "6"]);
+    await venue.seen(/simulated exchange on http/);
+    try {
+      const first = new Program(w.args("--asset", "SOL,BTC"));
+      await first.seen(/"asset":"SOL","message":"Parameter estimation warmed up"/);
+      const account = ACCOUNT.exec(first.out)![1]!;
+      await expect
+        .poll(async () => (await openOrders(w.port, account)).length, { timeout: 10_000 })
+        .toBeGreaterThan(0);
+      first.child.kill("SIGKILL");
+      await first.finished;
+      const second = await new Program(w.args("--asset", "BTC", "--duration", "3")).finished;
+      expect(second.code, second.out).toBe(0);
+      const left = (await openOrders(w.port, account)) as { coin: string }[];
+      expect(left.filter((o) => o.coin === "BTC")).toEqual([]);
+      if (left.length > 0)
+        expect(second.out).toMatch(/"coins":\["SOL"\].*Orders of ours rest in other assets/);
+      // A coarser grid than theirs does not hide them.
+      const third = await new Program(w.args("--asset", "SOL", "--decimals", "1", "--duration", "3"))
+        .finished;
+      expect(third.code, third.out).toBe(0);
+      expect(await openOrders(w.port, account)).toEqual([]);
+    } finally {
+      venue.child.kill("SIGTERM");
+      await venue.finished;
+    }
+  });
+
   test("metrics carry the manual's names with values", { timeout: 60_000 }, async () => {
     const w = await workspace();
     const metricsPort = await freePort();
