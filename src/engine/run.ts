@@ -475,18 +475,19 @@ class Run {
         asset: inst.coin,
         position: p.posLots / 10 ** inst.szDecimals,
         entryPx: p.entryPx,
-        realizedPnlUsd: Number(p.realizedPnlUsd.toFixed(4)), // tidy-ok: for people, nothing is computed from it
-        unrealizedPnlUsd: Number(p.unrealizedPnlUsd.toFixed(4)), // tidy-ok: for people
-        feesUsd: Number(p.feesUsd.toFixed(4)), // tidy-ok: for people
-        netPnlUsd: Number(p.sessionPnlUsd.toFixed(4)), // tidy-ok: for people
+        realizedPnlUsd: rounded(p.realizedPnlUsd),
+        unrealizedPnlUsd: rounded(p.unrealizedPnlUsd),
+        feesUsd: rounded(p.feesUsd),
+        netPnlUsd: rounded(p.sessionPnlUsd),
       });
       const as = executor.adverseSelection(inst.asset);
       this.log("info", "Adverse selection summary", {
         asset: inst.coin,
         fills: executor.fillsOf(inst.asset),
-        runningBps: as.runningBps,
-        captureBpsMean: as.captureBpsMean,
-        horizons: as.horizons,
+        captureBps: rounded(as.captureBpsMean),
+        runningBps: rounded(as.runningBps),
+        // Mean adverse move after a fill, bps, by horizon: positive is against us.
+        ...Object.fromEntries(as.horizons.map((h) => [`after${h.horizonMs}ms`, rounded(h.asBpsMean)])),
       });
     }
   }
@@ -521,6 +522,9 @@ class Run {
     return 0;
   }
 }
+
+/** For people; nothing is computed from it. */
+const rounded = (n: number): number | null => (Number.isFinite(n) ? Math.round(n * 1e4) / 1e4 : null);
 
 function metricsOf(config: Config): { host: string; port: number } | undefined {
   const { metrics_port, metrics_host, enable_http_metrics } = config.monitoring;

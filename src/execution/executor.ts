@@ -848,8 +848,6 @@ export class Executor implements GatewayEvents {
     ctx.log(report.isClean ? "info" : "error", "Stopped", {
       restingOrders: report.restingOrdersAtExit,
       cancelAttempts: attempts,
-      positions: report.positions,
-      adverseSelection: ctx.desks.map((d) => this.adverseSelection(d.asset)),
     });
     return report;
   }
