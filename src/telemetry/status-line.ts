@@ -27,7 +27,7 @@ export class StatusLine {
 
   set(text: string): void {
     if (!this.isLive) return;
-    this.current = text.slice(0, Math.max(20, (this.out.columns ?? 120) - 1));
+    this.current = text.slice(0, Math.max(20, (this.out.columns || 120) - 1));
     this.out.write(`\r\x1b[K${this.current}`);
   }
 
