@@ -3,6 +3,7 @@
 import { readFileSync } from "node:fs";
 import { Command } from "commander";
 import { packageRoot } from "../engine/artifacts.js";
+import { clearKillCommand } from "./clear-kill.js";
 import { configCommands } from "./config.js";
 import { reportError } from "./report-error.js";
 import { runCommand } from "./run.js";
@@ -18,6 +19,7 @@ const program = new Command("market-maker")
 
 program.addCommand(runCommand(), { isDefault: true });
 program.addCommand(simCommand());
+program.addCommand(clearKillCommand());
 for (const command of configCommands()) program.addCommand(command);
 
 program.parseAsync().catch((error: unknown) => {

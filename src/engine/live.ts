@@ -16,6 +16,7 @@ import type { GatewayInit, GatewayMessage } from "../threads/gateway.js";
 import type { IngestInit, IngestMessage } from "../threads/ingest.js";
 import { type KernelInit, type KernelMessage, REJECTED, STOP } from "../threads/kernel-protocol.js";
 import { Supervisor } from "../threads/supervisor.js";
+import { NonceSequence } from "../venues/hyperliquid/nonce.js";
 import { HyperliquidGateway } from "../venues/hyperliquid/orders.js";
 import { AccountFeed } from "./account-feed.js";
 import { compiledUrl, kernelBytes } from "./artifacts.js";
@@ -41,6 +42,8 @@ export interface LiveOptions {
   readonly timers: Timers;
   readonly seed: number;
   readonly sessionId: number;
+  /** Highest nonce that an earlier run used; 0: none known. */
+  readonly lastNonce: number;
   readonly wait: WaitMode;
   readonly kernelCount: number;
   readonly staleAfterMs: number;
@@ -114,6 +117,7 @@ export class LiveEngine {
         error: (fields, text) => o.log("error", text, fields as Readonly<Record<string, unknown>>),
       },
       accountAddress: facts.account,
+      nonces: new NonceSequence(clock, o.lastNonce),
       ...(o.journal === undefined ? {} : { tap: journalTap(o.journal) }),
     });
     this.executor = new Executor({

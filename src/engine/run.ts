@@ -1,6 +1,5 @@
 import { mkdirSync, writeFileSync } from "node:fs";
-import { homedir } from "node:os";
-import { dirname, join } from "node:path";
+import { dirname } from "node:path";
 import type { Config, Origins } from "../config/index.js";
 import type { Clock, Instrument } from "../domain/index.js";
 import { Rng } from "../domain/index.js";
@@ -19,6 +18,8 @@ import {
 import { createLogger, type LogFn } from "../telemetry/log.js";
 import { StatusLine } from "../telemetry/status-line.js";
 import { startClock, systemTimers } from "../threads/system-clock.js";
+import { defaultDataDir } from "./data-dir.js";
+import { checkKill, writeKill } from "./kill-record.js";
 import { type JournalFiles, LiveEngine } from "./live.js";
 import { type Plan, planAssets, warmUpMultiplier } from "./plan.js";
 import { BoardWriter, buildSummary, statusText } from "./report.js";
@@ -150,7 +151,12 @@ class Run {
     const plan = planAssets(config, facts, log);
     const sessionId = Math.floor(this.clock.wallMs());
     const runId = `run-${sessionId.toString(36)}-${process.pid}`;
-    if (!o.isDryRun) this.takeLocks(dataDir, facts);
+    if (!o.isDryRun) {
+      checkKill(dataDir, endpoints.name, facts.account, (text, fields) => log("warn", text, fields));
+      this.takeLocks(dataDir, facts);
+    }
+    const nonceFile = `nonce.${endpoints.name}.${signer.address}`;
+    const lastNonce = Number(dataDir.readCheckpoint(nonceFile) ?? 0);
     const files = config.engine.journal && !o.isDryRun ? this.journalFiles(dataDir, runId) : undefined;
     const journal = files === undefined ? undefined : this.openJournal(files);
     journal?.append(
@@ -168,6 +174,7 @@ class Run {
       timers: systemTimers,
       seed,
       sessionId,
+      lastNonce: Number.isSafeInteger(lastNonce) && lastNonce > 0 ? lastNonce : 0,
       wait: config.engine.wait,
       kernelCount: config.engine.threads,
       staleAfterMs: config.risk.pull_quotes_after_stale_secs * 1000,
@@ -193,10 +200,22 @@ class Run {
       },
     });
     this.live = live;
-    this.undo.push(() => live.close());
+    this.undo.push(async () => {
+      await live.close();
+      // A wall clock set back before the next start must not make its nonces too low.
+      if (!o.isDryRun) dataDir.writeCheckpoint(nonceFile, String(live.gateway.nonces.last));
+    });
     await this.startThreads(live);
     if (o.isDryRun) return await this.dryRun(live, facts);
-    return await this.trade(live, facts, plan, simulator);
+    return await this.trade(live, facts, plan, simulator, (reason) =>
+      writeKill(dataDir, {
+        network: endpoints.name,
+        account: facts.account,
+        reason,
+        atIso: new Date(this.clock.wallMs()).toISOString(),
+        runId,
+      }),
+    );
   }
 
   /** Everything that was opened is closed, in reverse; called once, after success and failure alike. */
@@ -346,6 +365,7 @@ class Run {
     facts: VenueFacts,
     plan: Plan,
     simulator: RunningSimulator | undefined,
+    recordKill: (reason: string) => void,
   ): Promise<number> {
     const { o, log } = this;
     const startedAtMs = this.clock.wallMs();
@@ -395,6 +415,7 @@ class Run {
       writeFileSync(o.summaryPath, `${JSON.stringify(summary, null, 2)}\n`);
     }
     if (stop.isKilled) {
+      recordKill(killReasonText(live.latch.reason()));
       log("error", "Ended by the kill switch", { reason: killReasonText(live.latch.reason()) });
       return 1;
     }
@@ -541,8 +562,4 @@ function publicConfig(config: Config): unknown {
 function syntheticCoins(config: Config): readonly string[] | undefined {
   const coins = config.trading.asset.split(",").map((c) => c.trim());
   return coins.every((c) => ["BTC", "ETH", "SOL"].includes(c)) ? coins : undefined;
-}
-
-function defaultDataDir(env: Readonly<Record<string, string | undefined>>): string {
-  return join(env["XDG_STATE_HOME"] || join(homedir(), ".local", "state"), "market-maker");
 }
