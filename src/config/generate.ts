@@ -21,7 +21,7 @@ max_bps_diff = 5                 # an order this close to its target keeps its p
 strategy_type = "ladder"         # symmetric, inventory_aware, glft, ladder
 estimation_window_secs = 300     # rolling window of the volume clock and rates
 min_trades = 50                  # trades seen before the first quote
-warmup_decay_secs = 300          # quotes start a quarter wider and narrow over this time; 0: off
+warmup_decay_secs = 300          # quotes start a tenth wider and narrow over this time; 0: off
 
 [strategy.ladder_config]
 num_levels = 5                   # per side, 1 to 32

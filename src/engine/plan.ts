@@ -28,6 +28,12 @@ export function planAssets(config: Config, facts: VenueFacts, log: LogFn): Plan 
         `${inst.coin}: the venue gives no price yet, so no size can be set: try again later`,
       );
     const leverage = Math.min(config.trading.leverage ?? inst.maxLeverage, inst.maxLeverage);
+    if ((config.trading.leverage ?? 0) > inst.maxLeverage) {
+      log(
+        "warn",
+        `leverage ${config.trading.leverage} is above ${inst.coin}'s maximum: ${inst.maxLeverage} is used`,
+      );
+    }
     const wanted = sizeAsset(config, inst, midPx);
     const capped = capSizes({
       instrument: inst,
@@ -81,7 +87,7 @@ function largestShare(kernel: KernelParams): number {
 }
 
 /** The first quotes stand this much wider. */
-const WARM_UP_EXCESS = 0.25;
+const WARM_UP_EXCESS = 0.1;
 
 /** Half-spread multiplier at a time after the first ladder: the excess is at a twentieth after `decayS`, and ends at a hundredth. */
 export function warmUpMultiplier(elapsedS: number, decayS: number): number {

@@ -152,6 +152,9 @@ export function buildSummary(
     realizedPnlUsd: sum((a) => a.realizedPnlUsd),
     unrealizedPnlUsd: sum((a) => a.unrealizedPnlUsd),
     feesUsd: sum((a) => a.feesUsd),
+    adoptedPnlUsd: round(
+      sum((a) => a.realizedPnlUsd + a.unrealizedPnlUsd - a.feesUsd) - executor.sessionPnlUsd,
+    ),
     netPnlUsd: round(executor.sessionPnlUsd),
     adverseSelectionBps: all.length === 1 ? all[0]!.adverseSelectionBps : null,
     restingOrdersAtExit: stop === undefined || stop.restingOrdersAtExit < 0 ? null : stop.restingOrdersAtExit,

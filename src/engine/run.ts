@@ -1,4 +1,4 @@
-import { mkdirSync, writeFileSync } from "node:fs";
+import { closeSync, mkdirSync, openSync, writeFileSync } from "node:fs";
 import { dirname } from "node:path";
 import type { Config, Origins } from "../config/index.js";
 import type { Clock, Instrument } from "../domain/index.js";
@@ -129,7 +129,8 @@ class Run {
     const { config } = o;
     this.refuseMisplacedOptions();
     // Told now, not after a day's run.
-    if (o.summaryPath !== undefined) mkdirSync(dirname(o.summaryPath), { recursive: true });
+    if (o.summaryPath !== undefined) checkWritable(o.summaryPath, "--summary");
+    if (config.logging.file !== undefined) checkWritable(config.logging.file, "--log-file");
     const dataDir = openDataDir(config.engine.data_dir ?? defaultDataDir(this.host.env));
     const simPort = o.simPort ?? DEFAULT_SIM_PORT;
     const seed = o.seed ?? Math.floor(this.clock.wallMs()) % 2 ** 31;
@@ -265,9 +266,9 @@ class Run {
       });
     } else {
       log("info", "Using the simulated exchange that listens already", { port });
-      const ignored = [o.tape === undefined ? "" : "--tape", o.speed === undefined ? "" : "--speed"].filter(
-        Boolean,
-      );
+      const ignored = (["tape", "speed", "seed"] as const)
+        .filter((k) => o[k] !== undefined)
+        .map((k) => `--${k}`);
       if (ignored.length > 0) {
         log(
           "warn",
@@ -378,7 +379,7 @@ class Run {
       accountValueUsd: recovered.accountValueUsd,
       orphansCancelled: recovered.orphansCancelled,
       strategy: o.config.strategy.strategy_type,
-      makerFeeBps: facts.makerFeeBps,
+      makerFeeBps: rounded(facts.makerFeeBps),
     });
     log("info", "Warming up parameter estimator", { minTrades: o.config.strategy.min_trades });
     const stopReporting = this.report(live, facts, plan);
@@ -388,7 +389,7 @@ class Run {
         : systemTimers.after(o.durationS * 1000, () => this.requestStop("duration"));
     const reason = await this.stopRequested;
     stopDuration?.();
-    log("info", "Stopping", { reason });
+    if (this.killReport === undefined) log("info", "Stopping", { reason });
     const stop = this.killReport ?? (await live.stopTrading());
     stopReporting();
     this.status.clear();
@@ -403,8 +404,9 @@ class Run {
         account: facts.account,
         startedAtMs,
         durationS: (this.clock.monoNs() - startedMonoNs) / 1e9,
-        stopReason: reason,
-        seed: simulator?.seed ?? o.seed,
+        stopReason: live.latch.isTripped() ? "kill switch" : reason,
+        // Of a simulator that another process started, the seed is not known.
+        seed: simulator === undefined ? o.seed : simulator.seed,
         sinceProcessStartMs: this.sinceProcessStartMs,
         memory: this.memory,
         rssMiB: now.rssMiB,
@@ -416,17 +418,22 @@ class Run {
     }
     if (stop.isKilled) {
       recordKill(killReasonText(live.latch.reason()));
+      if (!stop.isClean) this.logUnclean(stop);
       log("error", "Ended by the kill switch", { reason: killReasonText(live.latch.reason()) });
       return 1;
     }
     if (!stop.isClean) {
-      log("error", "Orders may still rest: check with the venue and cancel by hand", {
-        resting: stop.restingOrdersAtExit,
-      });
+      this.logUnclean(stop);
       return 1;
     }
     log("info", "Stopped: no order rests", { seconds: Math.round(summary.durationS) });
     return 0;
+  }
+
+  private logUnclean(stop: StopReport): void {
+    this.log("error", "Orders may still rest: check with the venue and cancel by hand", {
+      resting: stop.restingOrdersAtExit < 0 ? "unknown" : stop.restingOrdersAtExit,
+    });
   }
 
   /** Boards, status, memory and the warm-up's narrowing, until the returned function is called. */
@@ -541,6 +548,18 @@ class Run {
     }
     this.log("info", "Dry run complete: configuration, key, connection and market are valid");
     return 0;
+  }
+}
+
+/** @throws {SizingError} When the file cannot be written, told at the start and not after a day's run. */
+function checkWritable(path: string, option: string): void {
+  try {
+    mkdirSync(dirname(path), { recursive: true });
+    closeSync(openSync(path, "a"));
+  } catch (cause) {
+    throw new SizingError(
+      `${option} ${path} cannot be written (${(cause as NodeJS.ErrnoException).code ?? "error"}): name a file in a folder of yours`,
+    );
   }
 }
 

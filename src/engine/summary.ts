@@ -31,6 +31,9 @@ export interface RunSummary {
   readonly realizedPnlUsd: number;
   readonly unrealizedPnlUsd: number;
   readonly feesUsd: number;
+  /** Unrealised profit of a position that was there at the start: not this run's. */
+  readonly adoptedPnlUsd: number;
+  /** realised + unrealised − fees − adopted. */
   readonly netPnlUsd: number;
   readonly adverseSelectionBps: number | null;
   readonly restingOrdersAtExit: number | null;

@@ -11,7 +11,7 @@ import { dexOf, instrumentsFromMeta } from "../venues/hyperliquid/symbols.js";
 export class StartError extends Error {
   override readonly name = "StartError";
   constructor(
-    readonly code: "Unfunded" | "UnknownAgent" | "Dex" | "Decimals",
+    readonly code: "Unfunded" | "UnknownAgent" | "Dex" | "Decimals" | "Twice",
     message: string,
   ) {
     super(message);
@@ -76,6 +76,8 @@ export async function gatherFacts(
     .split(",")
     .map((n) => n.trim())
     .filter((n) => n !== "");
+  const twice = names.find((name, i) => names.indexOf(name) !== i);
+  if (twice !== undefined) throw new StartError("Twice", `asset ${twice} is named twice: name each once`);
   const markets = await resolveMarkets(info, names);
   const { midPx } = markets;
   const instruments = markets.instruments.map((inst) => withDecimals(inst, r.config.trading.decimals));

@@ -128,6 +128,7 @@ export class Executor implements GatewayEvents {
   private windDownUntilMonoNs = Number.POSITIVE_INFINITY;
   private windingDown: Promise<StopReport> | undefined;
   private isKillSeen = false;
+  private isUnreachableLogged = false;
 
   constructor(options: ExecutorOptions) {
     const timings = { ...DEFAULT_TIMINGS, ...options.timings };
@@ -876,7 +877,8 @@ export class Executor implements GatewayEvents {
       }
       return open.length;
     } catch (cause) {
-      this.logFailure("Open orders unknown", cause);
+      if (!this.isUnreachableLogged) this.logFailure("Open orders unknown", cause);
+      this.isUnreachableLogged = true;
       return -1;
     }
   }

@@ -1,5 +1,6 @@
 import {
   closeSync,
+  existsSync,
   fsyncSync,
   linkSync,
   mkdirSync,
@@ -12,7 +13,7 @@ import {
   writeSync,
 } from "node:fs";
 import { hostname } from "node:os";
-import { join, resolve } from "node:path";
+import { dirname, join, resolve } from "node:path";
 
 export type DataDirErrorCode = "cannot_create" | "not_writable" | "locked" | "bad_name";
 
@@ -64,7 +65,7 @@ export function openDataDir(path: string): DataDir {
   const root = resolve(path);
   for (const dir of [root, join(root, "journal"), join(root, "locks"), join(root, "checkpoints")]) {
     try {
-      mkdirSync(dir, { recursive: true, mode: 0o700 });
+      makeFolders(dir);
     } catch (cause) {
       throw new DataDirError(
         "cannot_create",
@@ -86,6 +87,13 @@ export function openDataDir(path: string): DataDir {
   }
   for (const dir of ["locks", "checkpoints"]) removeDrafts(join(root, dir));
   return new DataDir(root);
+}
+
+/** Folder by folder: the recursive form of Node 20 does not return where a parent refuses children (/proc). */
+function makeFolders(dir: string): void {
+  if (existsSync(dir)) return;
+  makeFolders(dirname(dir));
+  mkdirSync(dir, { mode: 0o700 });
 }
 
 /** Drafts of processes killed while writing. */

@@ -68,7 +68,8 @@ function run(init: KernelInit): void {
         continue;
       }
       const recvMonoNs = isMarketData(kind) ? ring.f64[(at + RECV_OFFSET[kind]!) >> 3]! : 0;
-      if (recvMonoNs > 0) marketRecvMonoNs[i] = recvMonoNs;
+      // Trades alone do not keep an asset fresh: it is the book that quotes stand on.
+      if (recvMonoNs > 0 && kind !== abi.RecordKind.Trade) marketRecvMonoNs[i] = recvMonoNs;
       if (isDirty[i] === 0) {
         isDirty[i] = 1;
         takenMonoNs[i] = clock.monoNs();

@@ -2,6 +2,10 @@ import { Worker } from "node:worker_threads";
 import type { Clock, Timers } from "../domain/index.js";
 import { Doorbell, Heartbeats, KillLatch, KillReason } from "../rings/index.js";
 
+/** Semi-spaces of a worker together (the default lets them grow to 48 MiB), and the size at which it is out of memory. */
+const YOUNG_GENERATION_MIB = 6;
+const OLD_GENERATION_MIB = 256;
+
 /** A thread that started, as the supervisor holds it. */
 interface Supervised {
   readonly name: string;
@@ -65,7 +69,17 @@ export class Supervisor {
   ): Promise<Message> {
     // Its age counts from now, not from the engine's start: the venue may have taken seconds to answer before.
     this.heartbeats.beat(thread.heartbeatIndex, this.options.clock.monoNs());
-    const worker = new Worker(entry, { workerData: init, name, stdout: false, stderr: false });
+    const worker = new Worker(entry, {
+      workerData: init,
+      name,
+      stdout: false,
+      stderr: false,
+      // Hot threads allocate little: a small heap keeps their garbage in the cache and out of the resident size.
+      resourceLimits: {
+        maxYoungGenerationSizeMb: YOUNG_GENERATION_MIB,
+        maxOldGenerationSizeMb: OLD_GENERATION_MIB,
+      },
+    });
     let markExited: () => void = () => {};
     const supervised: Supervised = {
       name,

@@ -86,9 +86,9 @@ describe("plan", () => {
 });
 
 describe("warm-up multiplier", () => {
-  test("starts a quarter wider, narrows steadily and ends at one", () => {
+  test("starts a tenth wider, narrows steadily and ends at one", () => {
     const at = [0, 60, 120, 300, 600].map((s) => warmUpMultiplier(s, 300));
-    expect(at[0]).toBe(1.25);
+    expect(at[0]).toBe(1.1);
     for (let i = 1; i < at.length; i++) expect(at[i]).toBeLessThanOrEqual(at[i - 1]!);
     expect(at.at(-1)).toBe(1);
   });
