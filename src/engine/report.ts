@@ -154,6 +154,7 @@ export function buildSummary(
     feesUsd: sum((a) => a.feesUsd),
     adoptedPnlUsd: round(
       sum((a) => a.realizedPnlUsd + a.unrealizedPnlUsd - a.feesUsd) - executor.sessionPnlUsd,
+      4,
     ),
     netPnlUsd: round(executor.sessionPnlUsd),
     adverseSelectionBps: all.length === 1 ? all[0]!.adverseSelectionBps : null,

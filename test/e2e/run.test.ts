@@ -87,10 +87,16 @@ describe("the built program on the simulated exchange", () => {
     const w = await workspace();
     const boom =
       'import { isMainThread } from "node:worker_threads";' +
-      'if (isMainThread && process.argv.includes("run")) setTimeout(() => { throw new Error("boom"); }, 6000);';
+      'if (isMainThread && process.argv.includes("run")) process.on("SIGUSR2", () => { throw new Error("boom"); });';
     const run = new Program(w.args("--seed", "4"), {
       NODE_OPTIONS: `--import=data:text/javascript,${encodeURIComponent(boom)}`,
     });
+    await run.seen(QUOTING);
+    const account = ACCOUNT.exec(run.out)![1]!;
+    await expect
+      .poll(async () => (await openOrders(w.port, account)).length, { timeout: 10_000 })
+      .toBeGreaterThan(0);
+    run.child.kill("SIGUSR2");
     const { code, out } = await run.finished;
     expect(code, out).toBe(1);
     expect(out).toMatch(/"error":"boom".*"message":"Unhandled error"/);
