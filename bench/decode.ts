@@ -2,21 +2,11 @@
  * Frame bytes → ring record, against JSON.parse and Number on the same frames. The ring is drained after each call
  * (its cost, some 20 ns, is in the figures), so that every decode finds room.
  */
-import { type Instrument, Rng } from "../src/domain/index.js";
+import { Rng } from "../src/domain/index.js";
 import { createRing, RingConsumer, RingProducer } from "../src/rings/index.js";
 import { FrameDecoder, FrameOutcome } from "../src/venues/hyperliquid/decode.js";
-import { type BenchContext, type BenchResult, type BenchSuite, Samples } from "./harness.js";
+import { type BenchContext, type BenchResult, type BenchSuite, BTC, Samples } from "./harness.js";
 
-const BTC: Instrument = {
-  asset: 0,
-  venueAssetId: 0,
-  coin: "BTC",
-  pxDecimals: 1,
-  szDecimals: 5,
-  maxSigFigs: 5,
-  minNotionalUsd: 10,
-  maxLeverage: 40,
-};
 const FRAMES = 256;
 const BATCH = 64;
 const START_MS = 1754450974231;

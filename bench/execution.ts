@@ -2,7 +2,7 @@
  * The executor's own work: `execution.reconcile` compares a drifting ladder of 10 levels a side with the orders of the last
  * one. Its inputs come from a seeded array of ladders; the checksum of all plans is in the note.
  */
-import { type Cloid, type Instrument, Rng, Side } from "../src/domain/index.js";
+import { type Cloid, Rng, Side } from "../src/domain/index.js";
 import {
   Plan,
   type ReconcileInput,
@@ -11,21 +11,10 @@ import {
   TargetSide,
   type WorkingOrder,
 } from "../src/execution/reconcile.js";
-import { type BenchContext, type BenchResult, type BenchSuite, micro } from "./harness.js";
+import { type BenchContext, type BenchResult, type BenchSuite, BTC, micro } from "./harness.js";
 
 const LEVELS = 10;
 const SCENES = 256;
-
-const INSTRUMENT: Instrument = {
-  asset: 0,
-  venueAssetId: 0,
-  coin: "BTC",
-  pxDecimals: 1,
-  szDecimals: 5,
-  maxSigFigs: 5,
-  minNotionalUsd: 10,
-  maxLeverage: 40,
-};
 
 /** Ticks of 0.1 on a grid of whole dollars, as at 65,000. */
 const snap = (ticks: number): number => Math.round(ticks / 10) * 10;
@@ -53,7 +42,7 @@ function scene(rng: Rng, driftBps: number, partShare: number): ReconcileInput {
     }
   }
   return {
-    instrument: INSTRUMENT,
+    instrument: BTC,
     bids,
     asks,
     working,

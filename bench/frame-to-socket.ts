@@ -9,7 +9,7 @@ import { type ChildProcess, fork } from "node:child_process";
 import { once } from "node:events";
 import { fileURLToPath } from "node:url";
 import { Worker } from "node:worker_threads";
-import { CloidSequence, type Instrument, Rng } from "../src/domain/index.js";
+import { CloidSequence, Rng } from "../src/domain/index.js";
 import { AccountFeed } from "../src/engine/account-feed.js";
 import { compiledUrl, kernelBytes } from "../src/engine/artifacts.js";
 import { createSegments, HEARTBEAT } from "../src/engine/shared.js";
@@ -24,18 +24,8 @@ import { DEV_PRIVATE_KEY } from "../src/venues/hyperliquid/keys.js";
 import { networkEndpoints } from "../src/venues/hyperliquid/network.js";
 import { HyperliquidGateway } from "../src/venues/hyperliquid/orders.js";
 import { L1Signer } from "../src/venues/hyperliquid/sign.js";
-import { type BenchContext, type BenchResult, Samples } from "./harness.js";
+import { type BenchContext, type BenchResult, BTC, Samples } from "./harness.js";
 
-const BTC: Instrument = {
-  asset: 0,
-  venueAssetId: 0,
-  coin: "BTC",
-  pxDecimals: 1,
-  szDecimals: 5,
-  maxSigFigs: 5,
-  minNotionalUsd: 10,
-  maxLeverage: 40,
-};
 const MAX_POS_LOTS = 20_000;
 /** Frames before the measured ones: the code's first thousands of runs are the compiler's. */
 const WARM_UP = 400;

@@ -3,6 +3,19 @@
  * single latencies. Every suite returns plain results; `main.ts` prints them and writes the JSON.
  */
 import { Bench } from "tinybench";
+import type { Instrument } from "../src/domain/index.js";
+
+/** The market of every bench. */
+export const BTC: Instrument = {
+  asset: 0,
+  venueAssetId: 0,
+  coin: "BTC",
+  pxDecimals: 1,
+  szDecimals: 5,
+  maxSigFigs: 5,
+  minNotionalUsd: 10,
+  maxLeverage: 40,
+};
 
 export interface BenchResult {
   readonly name: string;

@@ -5,23 +5,12 @@
  */
 import { readFileSync } from "node:fs";
 import * as abi from "../src/abi/layout.js";
-import { type Instrument, Rng } from "../src/domain/index.js";
+import { Rng } from "../src/domain/index.js";
 import { DEFAULT_KERNEL_PARAMS, KernelHost, writeKernelConfig } from "../src/kernels/index.js";
-import { type BenchContext, type BenchResult, type BenchSuite, micro } from "./harness.js";
+import { type BenchContext, type BenchResult, type BenchSuite, BTC, micro } from "./harness.js";
 
 const BOOKS = 512;
 const TRADES = 2048;
-const BTC: Instrument = {
-  asset: 0,
-  venueAssetId: 0,
-  coin: "BTC",
-  pxDecimals: 1,
-  szDecimals: 5,
-  maxSigFigs: 5,
-  minNotionalUsd: 10,
-  maxLeverage: 40,
-};
-
 /** Records of one seeded market: books of 984 bytes back to back, then trades of 48. */
 class Market {
   readonly books = new Float64Array((BOOKS * abi.BOOK_SIZE) / 8);
