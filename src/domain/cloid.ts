@@ -23,10 +23,6 @@ export class CloidSequence {
   take(): Cloid {
     return `${this.prefix}${(this.next++).toString(16).padStart(12, "0")}` as Cloid;
   }
-
-  isOwnSession(cloid: string): boolean {
-    return cloid.startsWith(this.prefix);
-  }
 }
 
 /** True for any order of this product, of this run or an earlier one. */

@@ -20,7 +20,6 @@ import { NonceSequence } from "../venues/hyperliquid/nonce.js";
 import { HyperliquidGateway } from "../venues/hyperliquid/orders.js";
 import { AccountFeed } from "./account-feed.js";
 import { compiledUrl, kernelBytes } from "./artifacts.js";
-import { rehearseOrders } from "./rehearsal.js";
 import { createSegments, HEARTBEAT, type SharedSegments } from "./shared.js";
 import type { VenueFacts } from "./venue.js";
 
@@ -182,8 +181,6 @@ export class LiveEngine {
         },
       ),
     );
-    // The other threads start meanwhile.
-    await rehearseOrders(o.assets);
     const ready = await gateway;
     if (ready.type === "ready") this.metricsPort = ready.port;
     await Promise.all(kernels);

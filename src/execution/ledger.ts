@@ -81,10 +81,6 @@ export class Ledger {
     return this.held.length > 0;
   }
 
-  get adoptedAtExchMs(): number {
-    return this.adoptedExchMs;
-  }
-
   /** Takes the venue's word for the position at `exchMs`; fills up to then are part of it. Profits are kept. */
   adopt(posLots: number, entryPx: number, exchMs: number): void {
     this.now.posLots = posLots;

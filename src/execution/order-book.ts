@@ -119,8 +119,6 @@ export class OrderBook {
   private readonly creditsByOid = new Map<number, number>();
   /** When. */
   private readonly forgotten = new Map<string, number>();
-  /** Orders whose end had to be assumed because the channels never agreed. */
-  forcedSettles = 0;
 
   constructor(
     assetCount: number,
@@ -312,7 +310,6 @@ export class OrderBook {
     if (!o.isTerminal || (o.exposureLots === 0 && o.finalFilledLots >= 0)) return;
     o.finalFilledLots = o.filledLots;
     o.isClosedByUpdate = true;
-    this.forcedSettles++;
   }
 
   /** Forgets what is settled; reports every order that has to be asked for now. */

@@ -26,9 +26,4 @@ export class RiskAggregator {
     }
     return worst;
   }
-
-  /** True when some monitor asks for reduce-only, or for something that contains it. */
-  get isReduceOnly(): boolean {
-    return this.findings.some((f) => f.severity >= Severity.ReduceOnly);
-  }
 }

@@ -22,7 +22,6 @@ import { FrameDecoder } from "../venues/hyperliquid/decode.js";
 import { DEFAULT_FEED_OPTIONS, type FeedOptions, HyperliquidFeed } from "../venues/hyperliquid/feed.js";
 import { FeedCounters } from "../venues/hyperliquid/feed-counters.js";
 import { FeedIntake, type FeedLog, type FeedLogLevel, FeedSource } from "../venues/hyperliquid/intake.js";
-import { rehearseDecoding } from "./rehearsal.js";
 import { DEFAULT_RELAY_OPTIONS, Relay, type RelayOptions } from "./relay.js";
 import { systemClock, systemTimers } from "./system-clock.js";
 
@@ -249,7 +248,6 @@ function main(init: IngestInit): void {
   };
   try {
     checkRings(init);
-    rehearseDecoding(init.instruments);
     thread = start(init, post);
   } catch (cause) {
     fail(cause);

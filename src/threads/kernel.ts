@@ -17,7 +17,6 @@ import {
   RingConsumer,
 } from "../rings/index.js";
 import { type KernelInit, type KernelMessage, REJECTED, STOP } from "./kernel-protocol.js";
-import { rehearseKernel } from "./rehearsal.js";
 import { systemClock } from "./system-clock.js";
 
 const BEAT_EVERY_NS = 50e6;
@@ -26,7 +25,6 @@ const ESTIMATES_EVERY_NS = 100e6;
 function run(init: KernelInit): void {
   const clock = systemClock(init.clockBaseNs);
   const host = new KernelHost(init.module);
-  rehearseKernel(host);
   const market = new RingConsumer(init.marketRing);
   const account = new RingConsumer(init.accountRing);
   const doorbell = new Doorbell(init.doorbell);
