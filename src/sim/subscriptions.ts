@@ -120,6 +120,11 @@ export class Topics<C> {
     return this.byGroup.get(group) ?? [];
   }
 
+  /** Every topic of a channel, whatever its coin or user. */
+  *ofType(type: Subscription["type"]): Iterable<Topic<C>> {
+    for (const topic of this.byKey.values()) if (topic.subscription.type === type) yield topic;
+  }
+
   has(group: string): boolean {
     return this.byGroup.has(group);
   }

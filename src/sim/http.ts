@@ -1,0 +1,118 @@
+/**
+ * The HTTP side of the simulated exchange: `POST /info` and `POST /exchange` with the venue's statuses (reference 1.2).
+ */
+import type { HttpResponse, TemplatedApp } from "uWebSockets.js";
+import { type Envelope, parseEnvelope } from "./actions.js";
+import type { Counts } from "./connections.js";
+import type { ExchangeResponse } from "./execute.js";
+import { MALFORMED } from "./info.js";
+
+/** What both transports ask of the exchange behind them. */
+export interface Gateway {
+  readonly counts: Counts;
+  /** A JSON-able value, or `MALFORMED`. */
+  info(body: unknown): unknown;
+  /** Verifies and carries out a signed action; answers once, perhaps later. */
+  perform(envelope: Envelope, respond: (response: ExchangeResponse) => void): void;
+  /** Runs a handler; what it throws is a bug of ours: counted and logged, never passed on. */
+  guard<T>(where: string, run: () => T): T | undefined;
+}
+
+export const JSON_422 = "Failed to deserialize the JSON body into the target type";
+const BODY_BYTES_MAX = 1 << 20;
+
+export function routeHttp(app: TemplatedApp, gateway: Gateway): void {
+  app.post("/info", (res) =>
+    readBody(res, gateway, (body, reply) => answerInfoRequest(gateway, body, reply)),
+  );
+  app.post("/exchange", (res) =>
+    readBody(res, gateway, (body, reply) => answerExchangeRequest(gateway, body, reply)),
+  );
+  app.any("/*", (res) => {
+    res.writeStatus("404 Not Found").end("Not Found");
+  });
+}
+
+function readBody(
+  res: HttpResponse,
+  gateway: Gateway,
+  handle: (body: unknown, reply: HttpReply) => void,
+): void {
+  const reply = new HttpReply(res);
+  const chunks: Buffer[] = [];
+  let bytes = 0;
+  res.onData((chunk, isLast) => {
+    bytes += chunk.byteLength;
+    if (bytes > BODY_BYTES_MAX) {
+      reply.text("413 Payload Too Large", "length limit exceeded");
+      return;
+    }
+    chunks.push(Buffer.from(Buffer.from(chunk)));
+    if (!isLast || reply.isDone) return;
+    let body: unknown;
+    try {
+      body = JSON.parse(Buffer.concat(chunks).toString("utf8"));
+    } catch {
+      // Not JSON: the venue's answer is the same as for the wrong shape.
+      refuse(gateway, reply);
+      return;
+    }
+    gateway.guard("request", () => handle(body, reply));
+    // A handler that failed must still answer; one that waits for its latency has said so.
+    if (!reply.isDone && !reply.isDeferred) reply.text("500 Internal Server Error", "null");
+  });
+}
+
+function refuse(gateway: Gateway, reply: HttpReply): void {
+  gateway.counts.malformed++;
+  reply.text("422 Unprocessable Entity", JSON_422);
+}
+
+function answerInfoRequest(gateway: Gateway, body: unknown, reply: HttpReply): void {
+  const answer = gateway.info(body);
+  if (answer === MALFORMED) refuse(gateway, reply);
+  else reply.json(JSON.stringify(answer));
+}
+
+function answerExchangeRequest(gateway: Gateway, body: unknown, reply: HttpReply): void {
+  const envelope = parseEnvelope(body);
+  if (envelope === undefined) {
+    refuse(gateway, reply);
+    return;
+  }
+  reply.isDeferred = true;
+  gateway.perform(envelope, (response) => reply.json(JSON.stringify(response)));
+}
+
+/** An HTTP answer that is given at most once, and not at all when the client has gone. */
+export class HttpReply {
+  isDone = false;
+  /** The answer comes later. */
+  isDeferred = false;
+
+  constructor(private readonly res: HttpResponse) {
+    res.onAborted(() => {
+      this.isDone = true;
+    });
+  }
+
+  json(body: string): void {
+    this.send("200 OK", "application/json", body);
+  }
+
+  text(status: string, body: string): void {
+    this.send(status, "text/plain; charset=utf-8", body);
+  }
+
+  private send(status: string, type: string, body: string): void {
+    if (this.isDone) return;
+    this.isDone = true;
+    this.res.cork(() => {
+      this.res
+        .writeStatus(status)
+        .writeHeader("Content-Type", type)
+        .writeHeader("Access-Control-Allow-Origin", "*")
+        .end(body);
+    });
+  }
+}
