@@ -1,183 +1,18 @@
 /**
- * Read requests of the venue (`POST /info`), validated at the edge: unknown fields pass, wrong types are refused with the
- * path. Cold path. Source: reference §3.
+ * Client of the venue's read requests (`POST /info`), validated at the edge. Cold path. Source: reference §3.
  */
 import { z } from "zod";
 import type { Rng } from "../../domain/index.js";
+import * as account from "./account-shapes.js";
 import { VenueError } from "./errors.js";
 import { type HttpSeams, postJson } from "./http.js";
+import * as market from "./market-shapes.js";
 import type { NetworkEndpoints } from "./network.js";
+import { decimal, validate } from "./wire.js";
 
-/** A plain decimal. The venue writes strings; its own type stubs say number, so a number is read as its text. */
-const decimal = z
-  .union([z.string(), z.number().transform(String)])
-  .refine((text) => /^-?\d+(\.\d+)?$/.test(text), { message: "not a plain decimal" });
-const int = z.number().int().nonnegative();
-const side = z.enum(["B", "A"]);
-const cloid = z
-  .string()
-  .regex(/^0x[0-9a-fA-F]{32}$/)
-  .transform((text) => text.toLowerCase() as `0x${string}`);
-
-const universeEntry = z.object({
-  name: z.string().min(1),
-  szDecimals: z.number().int().min(0).max(8),
-  maxLeverage: z.number().int().positive(),
-  marginTableId: int.optional(),
-  onlyIsolated: z.boolean().optional(),
-  marginMode: z.string().optional(),
-  isDelisted: z.boolean().optional(),
-  growthMode: z.string().optional(),
-});
-const marginTable = z.object({
-  description: z.string().optional(),
-  marginTiers: z.array(z.object({ lowerBound: decimal, maxLeverage: z.number().int().positive() })),
-});
-export const metaSchema = z.object({
-  universe: z.array(universeEntry),
-  marginTables: z.array(z.tuple([int, marginTable])).optional(),
-  collateralToken: int.optional(),
-});
-export type Meta = z.infer<typeof metaSchema>;
-
-export const assetCtxSchema = z.object({
-  funding: decimal,
-  openInterest: decimal,
-  prevDayPx: decimal.optional(),
-  dayNtlVlm: decimal.optional(),
-  premium: decimal.nullish(),
-  oraclePx: decimal,
-  markPx: decimal,
-  midPx: decimal.nullish(),
-  impactPxs: z.array(decimal).nullish(),
-});
-export type AssetCtx = z.infer<typeof assetCtxSchema>;
-
-const level = z.object({ px: decimal, sz: decimal, n: int });
-export const l2BookSchema = z.object({
-  coin: z.string(),
-  time: int,
-  levels: z.tuple([z.array(level), z.array(level)]),
-});
-export type L2Book = z.infer<typeof l2BookSchema>;
-
-const marginSummary = z.object({
-  accountValue: decimal,
-  totalNtlPos: decimal,
-  totalRawUsd: decimal,
-  totalMarginUsed: decimal,
-});
-export const clearinghouseStateSchema = z.object({
-  assetPositions: z.array(
-    z.object({
-      position: z.object({
-        coin: z.string(),
-        szi: decimal,
-        entryPx: decimal.nullish(),
-        leverage: z.object({ type: z.string(), value: z.number() }),
-        unrealizedPnl: decimal,
-        positionValue: decimal.optional(),
-        liquidationPx: decimal.nullish(),
-        marginUsed: decimal.optional(),
-      }),
-    }),
-  ),
-  marginSummary,
-  crossMarginSummary: marginSummary,
-  withdrawable: decimal,
-  time: int.optional(),
-});
-export type ClearinghouseState = z.infer<typeof clearinghouseStateSchema>;
-
-/** An order as in `openOrders`, `frontendOpenOrders`, `orderStatus` and `orderUpdates`. */
-export const orderSchema = z.object({
-  coin: z.string(),
-  side,
-  limitPx: decimal,
-  sz: decimal,
-  oid: int,
-  timestamp: int,
-  origSz: decimal.optional(),
-  cloid: cloid.nullish(),
-  reduceOnly: z.boolean().optional(),
-  isTrigger: z.boolean().optional(),
-  tif: z.string().nullish(),
-});
-export type VenueOrder = z.infer<typeof orderSchema>;
-
-export const orderUpdateSchema = z.object({ order: orderSchema, status: z.string(), statusTimestamp: int });
-export type VenueOrderUpdate = z.infer<typeof orderUpdateSchema>;
-
-export const orderStatusSchema = z.union([
-  z.object({ status: z.literal("order"), order: orderUpdateSchema }),
-  z.object({ status: z.literal("unknownOid") }),
-]);
-export type OrderStatusAnswer = z.infer<typeof orderStatusSchema>;
-
-export const fillSchema = z.object({
-  coin: z.string(),
-  px: decimal,
-  sz: decimal,
-  side,
-  time: int,
-  startPosition: decimal,
-  closedPnl: decimal,
-  oid: int,
-  crossed: z.boolean(),
-  fee: decimal,
-  /** Absent in recordings of 2023; 0 on spot dust conversions. */
-  tid: int.default(0),
-  feeToken: z.string().optional(),
-  cloid: cloid.nullish(),
-  liquidation: z.object({}).nullish(),
-});
-export type VenueFill = z.infer<typeof fillSchema>;
-
-export const userRateLimitSchema = z.object({
-  cumVlm: decimal,
-  nRequestsUsed: z.number(),
-  nRequestsCap: z.number(),
-  nRequestsSurplus: z.number().optional(),
-});
-export type UserRateLimit = z.infer<typeof userRateLimitSchema>;
-
-export const userFeesSchema = z.object({
-  userCrossRate: decimal,
-  userAddRate: decimal,
-  activeReferralDiscount: decimal.optional(),
-});
-export type UserFees = z.infer<typeof userFeesSchema>;
-
-const allMidsSchema = z.record(z.string(), decimal);
-const exchangeStatusSchema = z.object({ time: int, specialStatuses: z.unknown().optional() });
-export type ExchangeStatus = z.infer<typeof exchangeStatusSchema>;
-
-const perpDexSchema = z.object({
-  name: z.string(),
-  fullName: z.string().optional(),
-  deployerFeeScale: decimal.nullish(),
-});
-export const perpDexsSchema = z.array(perpDexSchema.nullable());
-export type PerpDexs = z.infer<typeof perpDexsSchema>;
-
-export const userRoleSchema = z.object({
-  role: z.string(),
-  data: z.object({ user: z.string().optional(), master: z.string().optional() }).optional(),
-});
-export type UserRole = z.infer<typeof userRoleSchema>;
-
-/**
- * Validates a value against a shape of this file.
- * @param what named in the error, with the path of the first wrong field.
- * @throws {VenueError} BadResponse
- */
-export function validate<T>(schema: z.ZodType<T>, value: unknown, what: string): T {
-  const result = schema.safeParse(value);
-  if (result.success) return result.data;
-  const issue = result.error.issues[0];
-  const path = issue?.path.map(String).join(".") || "(top level)";
-  throw new VenueError("BadResponse", `${what}: ${path}: ${issue?.message ?? "wrong shape"}`);
-}
+export * from "./account-shapes.js";
+export * from "./market-shapes.js";
+export { validate } from "./wire.js";
 
 export interface InfoClientOptions extends HttpSeams {
   readonly endpoints: Pick<NetworkEndpoints, "infoUrl">;
@@ -188,71 +23,179 @@ export interface InfoClientOptions extends HttpSeams {
 
 const RETRY_MS = 250;
 
+/** Both inclusive, Unix ms. At most 500 elements or so come at once: ask again from the last time, and drop repeats. */
+export interface TimeRange {
+  readonly startTime: number;
+  readonly endTime?: number;
+}
+
 /**
  * Client of the read requests. All are idempotent: a lost, refused (429) or failed (5xx) one is repeated once after
- * 250–500 ms.
+ * 250–500 ms. `user` is the account (master, sub-account, vault): an agent's own address gives empty answers.
+ * `dex` is the name of a builder-deployed dex; the first dex without.
  *
  * Every method throws {VenueError}: Unreachable, Timeout, ConnectionLost, RateLimited, HttpStatus or BadResponse.
  */
 export class InfoClient {
   constructor(private readonly options: InfoClientOptions) {}
 
-  /** @param dex name of a builder-deployed dex; the first dex without. */
-  meta(dex?: string): Promise<Meta> {
-    return this.ask({ type: "meta", ...(dex ? { dex } : {}) }, metaSchema);
+  // ── markets ─────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  meta(dex?: string): Promise<market.Meta> {
+    return this.ask({ type: "meta", ...on(dex) }, market.metaSchema);
   }
-  metaAndAssetCtxs(dex?: string): Promise<[Meta, AssetCtx[]]> {
+  metaAndAssetCtxs(dex?: string): Promise<[market.Meta, market.AssetCtx[]]> {
     return this.ask(
-      { type: "metaAndAssetCtxs", ...(dex ? { dex } : {}) },
-      z.tuple([metaSchema, z.array(assetCtxSchema)]),
+      { type: "metaAndAssetCtxs", ...on(dex) },
+      z.tuple([market.metaSchema, z.array(market.assetCtxSchema)]),
     );
   }
-  /** null: no such coin. */
-  l2Book(coin: string): Promise<L2Book | null> {
-    return this.ask({ type: "l2Book", coin }, l2BookSchema.nullable());
-  }
-  clearinghouseState(user: string, dex?: string): Promise<ClearinghouseState> {
-    return this.ask({ type: "clearinghouseState", user, ...(dex ? { dex } : {}) }, clearinghouseStateSchema);
-  }
-  openOrders(user: string, dex?: string): Promise<VenueOrder[]> {
-    return this.ask({ type: "openOrders", user, ...(dex ? { dex } : {}) }, z.array(orderSchema));
-  }
-  frontendOpenOrders(user: string, dex?: string): Promise<VenueOrder[]> {
-    return this.ask({ type: "frontendOpenOrders", user, ...(dex ? { dex } : {}) }, z.array(orderSchema));
-  }
-  /** @param oid venue id or client id. */
-  orderStatus(user: string, oid: number | string): Promise<OrderStatusAnswer> {
-    return this.ask({ type: "orderStatus", user, oid }, orderStatusSchema);
-  }
-  /** Newest first, at most 2000. */
-  userFills(user: string): Promise<VenueFill[]> {
-    return this.ask({ type: "userFills", user }, z.array(fillSchema));
-  }
-  /** Oldest first, at most 2000 a call; both times inclusive, Unix ms. */
-  userFillsByTime(user: string, startTime: number, endTime?: number): Promise<VenueFill[]> {
-    return this.ask(
-      { type: "userFillsByTime", user, startTime, ...(endTime === undefined ? {} : { endTime }) },
-      z.array(fillSchema),
-    );
-  }
-  userRateLimit(user: string): Promise<UserRateLimit> {
-    return this.ask({ type: "userRateLimit", user }, userRateLimitSchema);
-  }
-  userFees(user: string): Promise<UserFees> {
-    return this.ask({ type: "userFees", user }, userFeesSchema);
-  }
-  allMids(dex?: string): Promise<Record<string, string>> {
-    return this.ask({ type: "allMids", ...(dex ? { dex } : {}) }, allMidsSchema);
-  }
-  exchangeStatus(): Promise<ExchangeStatus> {
-    return this.ask({ type: "exchangeStatus" }, exchangeStatusSchema);
+  /** Place = dex index. */
+  allPerpMetas(): Promise<(market.Meta | null)[]> {
+    return this.ask({ type: "allPerpMetas" }, market.allPerpMetasSchema);
   }
   /** Place in the list = dex index; the first dex is null. */
-  perpDexs(): Promise<PerpDexs> {
-    return this.ask({ type: "perpDexs" }, perpDexsSchema);
+  perpDexs(): Promise<market.PerpDexs> {
+    return this.ask({ type: "perpDexs" }, market.perpDexsSchema);
   }
-  userRole(user: string): Promise<UserRole> {
-    return this.ask({ type: "userRole", user }, userRoleSchema);
+  /** null for the first dex, or one that does not exist. */
+  perpDexLimits(dex: string): Promise<market.PerpDexLimits | null> {
+    return this.ask({ type: "perpDexLimits", dex }, market.perpDexLimitsSchema.nullable());
+  }
+  perpDexStatus(dex: string): Promise<market.PerpDexStatus> {
+    return this.ask({ type: "perpDexStatus", dex }, market.perpDexStatusSchema);
+  }
+  /** Coins that only take orders which reduce open interest. */
+  perpsAtOpenInterestCap(dex?: string): Promise<string[]> {
+    return this.ask({ type: "perpsAtOpenInterestCap", ...on(dex) }, z.array(z.string()));
+  }
+  marginTable(id: number, dex?: string): Promise<market.MarginTable> {
+    return this.ask({ type: "marginTable", id, ...on(dex) }, market.marginTableSchema);
+  }
+  /** Pairs of maximum leverage and largest market order, USD. */
+  maxMarketOrderNtls(): Promise<[number, string][]> {
+    return this.ask({ type: "maxMarketOrderNtls" }, market.maxMarketOrderNtlsSchema);
+  }
+  spotMeta(): Promise<market.SpotMeta> {
+    return this.ask({ type: "spotMeta" }, market.spotMetaSchema);
+  }
+  spotMetaAndAssetCtxs(): Promise<[market.SpotMeta, market.SpotAssetCtx[]]> {
+    return this.ask(
+      { type: "spotMetaAndAssetCtxs" },
+      z.tuple([market.spotMetaSchema, z.array(market.spotAssetCtxSchema)]),
+    );
+  }
+  allMids(dex?: string): Promise<Record<string, string>> {
+    return this.ask({ type: "allMids", ...on(dex) }, market.allMidsSchema);
+  }
+  /** null: no such coin. */
+  l2Book(coin: string, nSigFigs?: 2 | 3 | 4 | 5, mantissa?: 2 | 5): Promise<market.L2Book | null> {
+    const aggregation = {
+      ...(nSigFigs === undefined ? {} : { nSigFigs }),
+      ...(mantissa === undefined ? {} : { mantissa }),
+    };
+    return this.ask({ type: "l2Book", coin, ...aggregation }, market.l2BookSchema.nullable());
+  }
+  recentTrades(coin: string): Promise<market.VenueTrade[]> {
+    return this.ask({ type: "recentTrades", coin }, z.array(market.tradeSchema));
+  }
+  /** The newest 5000 exist. */
+  candleSnapshot(coin: string, interval: market.CandleInterval, range: TimeRange): Promise<market.Candle[]> {
+    return this.ask(
+      { type: "candleSnapshot", req: { coin, interval, ...range } },
+      z.array(market.candleSchema),
+    );
+  }
+  fundingHistory(coin: string, range: TimeRange): Promise<market.FundingHistory> {
+    return this.ask({ type: "fundingHistory", coin, ...range }, market.fundingHistorySchema);
+  }
+  /** First dex only. */
+  predictedFundings(): Promise<market.PredictedFundings> {
+    return this.ask({ type: "predictedFundings" }, market.predictedFundingsSchema);
+  }
+  exchangeStatus(): Promise<market.ExchangeStatus> {
+    return this.ask({ type: "exchangeStatus" }, market.exchangeStatusSchema);
+  }
+
+  // ── account ─────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  clearinghouseState(user: string, dex?: string): Promise<account.ClearinghouseState> {
+    return this.ask({ type: "clearinghouseState", user, ...on(dex) }, account.clearinghouseStateSchema);
+  }
+  spotClearinghouseState(user: string): Promise<account.SpotState> {
+    return this.ask({ type: "spotClearinghouseState", user }, account.spotStateSchema);
+  }
+  activeAssetData(user: string, coin: string): Promise<account.ActiveAssetData> {
+    return this.ask({ type: "activeAssetData", user, coin }, account.activeAssetDataSchema);
+  }
+  /** Trigger orders look like limit orders here: `frontendOpenOrders` tells them apart. */
+  openOrders(user: string, dex?: string): Promise<account.VenueOrder[]> {
+    return this.ask({ type: "openOrders", user, ...on(dex) }, z.array(account.orderSchema));
+  }
+  frontendOpenOrders(user: string, dex?: string): Promise<account.VenueOrder[]> {
+    return this.ask({ type: "frontendOpenOrders", user, ...on(dex) }, z.array(account.orderSchema));
+  }
+  /** The newest 2000, whatever became of them. */
+  historicalOrders(user: string): Promise<account.VenueOrderUpdate[]> {
+    return this.ask({ type: "historicalOrders", user }, z.array(account.orderUpdateSchema));
+  }
+  /** @param oid venue id or client id. */
+  orderStatus(user: string, oid: number | string): Promise<account.OrderStatusAnswer> {
+    return this.ask({ type: "orderStatus", user, oid }, account.orderStatusSchema);
+  }
+  /** Newest first, at most 2000. */
+  userFills(user: string): Promise<account.VenueFill[]> {
+    return this.ask({ type: "userFills", user }, z.array(account.fillSchema));
+  }
+  /** Oldest first, at most 2000 a call; both times inclusive, Unix ms. */
+  userFillsByTime(user: string, startTime: number, endTime?: number): Promise<account.VenueFill[]> {
+    return this.ask(
+      { type: "userFillsByTime", user, startTime, ...(endTime === undefined ? {} : { endTime }) },
+      z.array(account.fillSchema),
+    );
+  }
+  userFunding(user: string, range?: TimeRange): Promise<account.UserFunding[]> {
+    return this.ask({ type: "userFunding", user, ...range }, z.array(account.userFundingSchema));
+  }
+  userNonFundingLedgerUpdates(user: string, range?: TimeRange): Promise<account.LedgerUpdate[]> {
+    return this.ask(
+      { type: "userNonFundingLedgerUpdates", user, ...range },
+      z.array(account.ledgerUpdateSchema),
+    );
+  }
+  userRateLimit(user: string): Promise<account.UserRateLimit> {
+    return this.ask({ type: "userRateLimit", user }, account.userRateLimitSchema);
+  }
+  userFees(user: string): Promise<account.UserFees> {
+    return this.ask({ type: "userFees", user }, account.userFeesSchema);
+  }
+  userRole(user: string): Promise<account.UserRole> {
+    return this.ask({ type: "userRole", user }, account.userRoleSchema);
+  }
+  /** Named agents only. */
+  extraAgents(user: string): Promise<account.ExtraAgents> {
+    return this.ask({ type: "extraAgents", user }, account.extraAgentsSchema);
+  }
+  /** null: none. */
+  subAccounts(user: string): Promise<account.SubAccounts> {
+    return this.ask({ type: "subAccounts", user }, account.subAccountsSchema);
+  }
+  /** `unifiedAccount` and `portfolioMargin` keep the collateral in the spot state: the perp state says little then. */
+  userAbstraction(user: string): Promise<string | null> {
+    return this.ask({ type: "userAbstraction", user }, z.string().nullable());
+  }
+  /** Approved fee in tenths of a basis point; 0 without an approval. */
+  async maxBuilderFee(user: string, builder: string): Promise<number> {
+    return Number(await this.ask({ type: "maxBuilderFee", user, builder }, decimal));
+  }
+  userVaultEquities(user: string): Promise<account.VaultEquities> {
+    return this.ask({ type: "userVaultEquities", user }, account.vaultEquitiesSchema);
+  }
+  delegatorHistory(user: string): Promise<account.DelegatorHistory> {
+    return this.ask({ type: "delegatorHistory", user }, account.delegatorHistorySchema);
+  }
+  portfolio(user: string): Promise<account.Portfolio> {
+    return this.ask({ type: "portfolio", user }, account.portfolioSchema);
   }
 
   private async ask<T>(
@@ -303,3 +246,6 @@ export class InfoClient {
     return validate(schema, value, type);
   }
 }
+
+/** The `dex` parameter: left out for the first dex. */
+const on = (dex: string | undefined): { dex?: string } => (dex ? { dex } : {});
