@@ -1,15 +1,14 @@
-import { type Clock, CloidSequence, Rng, type Timers } from "../domain/index.js";
-import { type AssetParams, Executor, type ExecutorHooks, LadderView } from "../execution/index.js";
+import { type Clock, Rng, type Timers } from "../domain/index.js";
+import type {
+  AssetParams,
+  Executor,
+  ExecutorHooks,
+  LadderView,
+  RecoverReport,
+  StopReport,
+} from "../execution/index.js";
 import { KernelHost, type KernelParams } from "../kernels/index.js";
-import {
-  CellReader,
-  Doorbell,
-  KillLatch,
-  LatencyHistogram,
-  MainPoller,
-  type TripReason,
-  type WaitMode,
-} from "../rings/index.js";
+import { Doorbell, type KillLatch, MainPoller, type TripReason, type WaitMode } from "../rings/index.js";
 import { JournalKind, type JournalWriter, journalTap } from "../store/index.js";
 import type { LogFn } from "../telemetry/log.js";
 import type { GatewayInit, GatewayMessage } from "../threads/gateway.js";
@@ -18,9 +17,9 @@ import { type KernelInit, type KernelMessage, REJECTED, STOP } from "../threads/
 import { Supervisor } from "../threads/supervisor.js";
 import { NonceSequence } from "../venues/hyperliquid/nonce.js";
 import { HyperliquidGateway } from "../venues/hyperliquid/orders.js";
-import { AccountFeed } from "./account-feed.js";
 import { compiledUrl, kernelBytes } from "./artifacts.js";
 import { createSegments, HEARTBEAT, type SharedSegments } from "./shared.js";
+import { Trader } from "./trader.js";
 import type { VenueFacts } from "./venue.js";
 
 /** Where a thread's journal goes and how large it may become. */
@@ -59,7 +58,6 @@ export interface LiveOptions {
   readonly onKilled: NonNullable<ExecutorHooks["onKilled"]>;
 }
 
-const TICK_MS = 50;
 /** Our own thread must answer a hung one long before the venue would: but a suspended laptop is no death. */
 const DEAD_AFTER_MS = 5000;
 const THREAD_STOP_MS = 5000;
@@ -72,22 +70,15 @@ const THREAD_STOP_MS = 5000;
 export class LiveEngine {
   readonly segments: SharedSegments;
   readonly gateway: HyperliquidGateway;
-  readonly executor: Executor;
-  readonly latch: KillLatch;
   metricsPort: number | undefined;
   relayPort: number | undefined;
   private readonly supervisor: Supervisor;
-  private readonly accounts: AccountFeed;
+  private readonly trader: Trader;
   private readonly poller: MainPoller;
-  private readonly ladderCells: readonly CellReader[];
-  private readonly ladderViews: readonly LadderView[];
-  private stopTicking: (() => void) | undefined;
 
   constructor(private readonly o: LiveOptions) {
     const { facts, clock, timers } = o;
     this.segments = createSegments(facts.instruments.length, o.kernelCount);
-    this.latch = new KillLatch(this.segments.latch);
-    this.accounts = new AccountFeed(this.segments, facts.instruments);
     this.supervisor = new Supervisor({
       latch: this.segments.latch,
       heartbeats: this.segments.heartbeats,
@@ -119,35 +110,42 @@ export class LiveEngine {
       nonces: new NonceSequence(clock, o.lastNonce),
       ...(o.journal === undefined ? {} : { tap: journalTap(o.journal) }),
     });
-    this.executor = new Executor({
+    this.trader = new Trader({
+      segments: this.segments,
       gateway: this.gateway,
-      latch: this.latch,
+      instruments: facts.instruments,
+      assets: o.assets,
       clock,
       timers,
-      cloids: new CloidSequence(o.sessionId),
-      assets: o.assets,
+      sessionId: o.sessionId,
       log: o.log,
       isDebugLogged: o.isDebugLogged,
-      latency: {
-        executor: new LatencyHistogram(this.segments.stages.executor),
-        sign: new LatencyHistogram(this.segments.stages.sign),
-        tickToWire: new LatencyHistogram(this.segments.stages.tickToWire),
-      },
-      hooks: {
-        onPosition: (p) => this.accounts.position(p.asset, clock.monoNs(), p),
-        onFill: (asset, fill) => this.accounts.fill(asset, clock.monoNs(), fill),
-        onNotice: o.onNotice,
-        onSeverity: o.onSeverity,
-        onKilled: o.onKilled,
+      onNotice: o.onNotice,
+      onSeverity: o.onSeverity,
+      onKilled: o.onKilled,
+      beforeTick: () => {
+        o.journal?.append(JournalKind.TimerTick, clock.monoNs(), NO_BYTES);
+        o.journal?.kick();
       },
     });
-    this.ladderCells = this.segments.ladders.map((sab) => new CellReader(sab));
-    this.ladderViews = this.ladderCells.map((cell) => new LadderView(cell));
-    this.poller = new MainPoller(new Doorbell(this.segments.mainDoorbell), () => this.drain(), {
+    this.poller = new MainPoller(new Doorbell(this.segments.mainDoorbell), () => this.trader.drain(), {
       mode: o.wait,
       clock,
       defer: setImmediate,
     });
+  }
+
+  get executor(): Executor {
+    return this.trader.executor;
+  }
+
+  get latch(): KillLatch {
+    return this.trader.latch;
+  }
+
+  /** Orders of ours may be on the book. */
+  get isTrading(): boolean {
+    return this.trader.isTrading;
   }
 
   /** Starts the threads; the kernels are configured and warming when it returns. */
@@ -216,24 +214,13 @@ export class LiveEngine {
 
   /** New parameters for one asset's kernel, at any time. */
   configure(asset: number, params: KernelParams): void {
-    this.accounts.configure(asset, params);
+    this.trader.configure(asset, params);
   }
 
   /** Connects, cancels leftovers, adopts the position, then lets ladders become orders. */
-  async startTrading(): Promise<Awaited<ReturnType<Executor["recover"]>>> {
-    await this.gateway.connect(this.executor);
-    await this.setLeverage();
-    this.isTrading = true;
-    const report = await this.executor.recover();
-    for (const { asset } of this.o.facts.instruments) {
-      this.accounts.position(asset, this.o.clock.monoNs(), this.executor.position(asset));
-    }
+  async startTrading(): Promise<RecoverReport> {
+    const report = await this.trader.start(() => this.setLeverage());
     this.startPolling();
-    this.stopTicking = this.o.timers.every(TICK_MS, () => {
-      this.o.journal?.append(JournalKind.TimerTick, this.o.clock.monoNs(), NO_BYTES);
-      this.executor.onTick();
-      this.o.journal?.kick();
-    });
     return report;
   }
 
@@ -253,44 +240,20 @@ export class LiveEngine {
     this.poller.start();
   }
 
-  /** Reads the boards without acting on them: for a run that places no orders. */
   pollLadders(): void {
-    this.ladderCells.forEach((cell, asset) => {
-      if (!cell.poll()) return;
-      this.seen[asset] = true;
-      this.ladderViews[asset]!.at(cell.offset);
-    });
+    this.trader.pollLadders();
   }
 
-  /** The newest ladder of an asset, for people; undefined before the first. */
   ladder(asset: number): LadderView | undefined {
-    const view = this.ladderViews[asset]!;
-    return this.seen[asset] === true ? view : undefined;
+    return this.trader.ladder(asset);
   }
 
-  private readonly seen: boolean[] = [];
   private isClosing = false;
-  /** Orders of ours may be on the book. */
-  isTrading = false;
-
-  private drain(): boolean {
-    let hadWork = false;
-    for (let asset = 0; asset < this.ladderCells.length; asset++) {
-      const cell = this.ladderCells[asset]!;
-      if (!cell.poll()) continue;
-      hadWork = true;
-      this.seen[asset] = true;
-      this.executor.onLadder(asset, this.ladderViews[asset]!.at(cell.offset));
-    }
-    return hadWork;
-  }
 
   /** Orders off the book first; then the connection and the threads, each by message. */
-  async stopTrading(): Promise<Awaited<ReturnType<Executor["stop"]>>> {
-    const report = await this.executor.stop();
-    this.isTrading = false;
+  async stopTrading(): Promise<StopReport> {
+    const report = await this.trader.stop();
     this.poller.stop();
-    this.stopTicking?.();
     return report;
   }
 
@@ -299,7 +262,7 @@ export class LiveEngine {
     // An error on the way may have skipped the graceful stop: orders come off the book before the connection goes.
     if (this.isTrading) await this.stopTrading();
     this.poller.stop();
-    this.stopTicking?.();
+    this.trader.halt();
     await this.gateway.close();
     const { segments } = this;
     const stopping = [

@@ -1,7 +1,8 @@
 /**
  * kernels: the host of the WASM. `KernelHost` owns one instance with fixed memory, copies a record in, steps, and shows the
- * outboxes; `KernelParams` is what a kernel is told; `checkProportion` refuses configurations whose terms do not fit each other.
- * No business rules, no rings, no clocks. May be imported by quoting, risk and everything above; imports abi and domain.
+ * outboxes; `KernelPump` moves records from rings through a host to boards; `KernelParams` is what a kernel is told;
+ * `checkProportion` refuses configurations whose terms do not fit each other. No business rules, no ambient clocks; the host
+ * knows nothing of rings. May be imported by quoting, risk and everything above; imports abi, domain and rings.
  */
 export {
   type ConfigViews,
@@ -18,3 +19,4 @@ export {
   type ProportionProblem,
   type QuoteTerms,
 } from "./proportion.js";
+export { KernelPump, type KernelPumpOptions } from "./pump.js";
