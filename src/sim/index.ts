@@ -8,7 +8,23 @@
  * times give the same events; (4) nothing a client sends throws out of a handler.
  * May import: store (tape types), domain. Everything above reaches it through the network, or through `venues/port`.
  */
+
 export { BASE_FEES, Exchange, type ExchangeOptions, type FeeRates } from "./exchange.js";
+export {
+  FaultRuleError,
+  parseFaultFile,
+  parseFaultRule,
+  parseFaultRules,
+  parseFaultText,
+} from "./fault-rules.js";
+export {
+  type Decision,
+  FAULT_KINDS,
+  type FaultKind,
+  type FaultPoint,
+  type FaultRule,
+  Faults,
+} from "./faults.js";
 export { perpInstrument, type SimMarket, type Speed } from "./market.js";
 export { OpenMarket, type OpenMarketOptions } from "./markets/open.js";
 export { BTC_LIKE, SyntheticMarket, type SyntheticParams } from "./markets/synthetic.js";
