@@ -25,7 +25,7 @@ export interface AuditEvents {
  */
 export class Auditor {
   private isAuditing = false;
-  private isRepairing = false;
+  private repairing: Promise<void> | undefined;
 
   constructor(
     private readonly ctx: ExecutorContext,
@@ -141,23 +141,32 @@ export class Auditor {
     );
   }
 
-  /** Fetches fills since the newest known; if a chain is still broken after that, takes the venue's position. */
+  /**
+   * Fetches fills since the newest known; if a chain is still broken after that, takes the venue's position. A forced one
+   * never relies on a question that was asked before it.
+   */
   async repairFills(isForced = false): Promise<void> {
-    const { ctx } = this;
-    if (this.isRepairing) return;
-    if (!isForced && !ctx.desks.some((d) => d.ledger.hasGap)) return;
-    this.isRepairing = true;
-    ctx.counters.fillRepairs++;
-    try {
-      const since = Math.min(...ctx.desks.map((d) => d.ledger.lastFillExchMs)) - REPAIR_MARGIN_MS;
-      const fills = await ctx.gateway.fillsSince(Math.max(0, since));
-      this.events.onFills(fills);
-      if (!ctx.desks.some((d) => d.ledger.hasGap)) return;
-      const account = await ctx.gateway.account();
-      for (const desk of ctx.desks) if (desk.ledger.hasGap) this.correct(desk, account);
-    } finally {
-      this.isRepairing = false;
+    if (this.repairing !== undefined) {
+      if (!isForced) return;
+      await this.repairing.catch(ignore);
+      if (this.repairing !== undefined) return await this.repairFills(true);
     }
+    if (!isForced && !this.ctx.desks.some((d) => d.ledger.hasGap)) return;
+    this.repairing = this.runRepair().finally(() => {
+      this.repairing = undefined;
+    });
+    await this.repairing;
+  }
+
+  private async runRepair(): Promise<void> {
+    const { ctx } = this;
+    ctx.counters.fillRepairs++;
+    const since = Math.min(...ctx.desks.map((d) => d.ledger.lastFillExchMs)) - REPAIR_MARGIN_MS;
+    const fills = await ctx.gateway.fillsSince(Math.max(0, since));
+    this.events.onFills(fills);
+    if (!ctx.desks.some((d) => d.ledger.hasGap)) return;
+    const account = await ctx.gateway.account();
+    for (const desk of ctx.desks) if (desk.ledger.hasGap) this.correct(desk, account);
   }
 
   /** Our open orders at the venue, by its own word; notes orphans on the way. */

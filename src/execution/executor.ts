@@ -125,6 +125,7 @@ export class Executor implements GatewayEvents {
   private peakEquityUsd = 0;
   private lastTickMonoNs = Number.NaN;
   private lastAuditMonoNs = 0;
+  private resyncRound = 0;
   private windDownUntilMonoNs = Number.POSITIVE_INFINITY;
   private windingDown: Promise<StopReport> | undefined;
   private isKillSeen = false;
@@ -350,19 +351,25 @@ export class Executor implements GatewayEvents {
   }
 
   onConnected(): void {
-    if (this.phase !== "running") return;
+    if (this.phase !== "running" && this.phase !== "resyncing") return;
+    this.resync();
+  }
+
+  /** Quoting stays closed until everything believed has been compared with the venue. A later one replaces an earlier one. */
+  private resync(): void {
     this.phase = "resyncing";
+    // What an earlier resync learns may be older than the gap that called for this one.
+    const round = ++this.resyncRound;
+    const isCurrent = (): boolean => this.phase === "resyncing" && this.resyncRound === round;
     this.auditor.resync().then(
       () => {
-        if (this.phase === "resyncing") this.phase = "running";
+        if (isCurrent()) this.phase = "running";
       },
       (cause: unknown) => {
         this.logFailure("Resync failed", cause);
-        // Back to running only through the next attempt: quoting stays closed.
+        // Back to running only through the next attempt.
         this.ctx.timers.after(500, () => {
-          if (this.phase !== "resyncing") return;
-          this.phase = "running";
-          if (this.ctx.gateway.isConnected) this.onConnected();
+          if (isCurrent()) this.resync();
         });
       },
     );

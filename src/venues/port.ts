@@ -19,22 +19,33 @@ export type AckStatus =
   /** Time-out or lost connection with the request in flight: it may or may not have happened. */
   | { readonly kind: "unknown"; readonly text: string };
 
+/** Why a venue refused an order or a request; meaning and remedy of each are in `venues/order-errors.ts`. */
 export type OrderErrorCode =
   | "Tick"
   | "MinTradeNtl"
   | "InsufficientMargin"
+  | "OrderWouldBeLiquidated"
   | "ReduceOnly"
   | "BadAloPx"
   | "IocCancel"
+  | "BadTriggerPx"
   | "Oracle"
   | "PerpMaxPosition"
+  | "OpenInterestCap"
+  | "OpenInterestIncrease"
+  | "TooManyOpenOrders"
+  | "OrderValueTooLarge"
+  | "PostOnlyPeriod"
   | "MissingOrder"
   | "RateLimited"
+  | "BatchTooLarge"
   | "InvalidPrice"
   | "InvalidSize"
   | "AssetNotFound"
+  | "DexNotFound"
   | "NotAuthorised"
   | "Nonce"
+  | "Expired"
   | "Other";
 
 /** An order's public record at the venue, from orderUpdates or an open-orders query. */

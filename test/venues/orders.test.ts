@@ -10,14 +10,12 @@ import {
   Side,
   szLots,
 } from "../../src/domain/index.js";
-import { orderErrorCode } from "../../src/venues/hyperliquid/errors.js";
 import {
   HyperliquidGateway,
   type HyperliquidGatewayOptions,
   MAX_POSTS_IN_FLIGHT,
 } from "../../src/venues/hyperliquid/orders.js";
 import { L1Signer } from "../../src/venues/hyperliquid/sign.js";
-import type { OrderErrorCode } from "../../src/venues/port.js";
 import { clock, FakeVenue, fastTimers, Recorder, reply, rng } from "./fake-venue.js";
 
 const KEY = Buffer.from("0123456789012345678901234567890123456789012345678901234567890123", "hex");
@@ -797,53 +795,6 @@ describe("questions about the account", () => {
       all.filter((f) => (f as { time: number }).time >= (request["startTime"] as number)).slice(0, 500);
     const fills = await gateway.fillsSince(1000);
     expect(fills.map((f) => f.tid)).toEqual(all.map((_, i) => i + 1));
-  });
-});
-
-describe("the venue's error texts", () => {
-  /** Reference §4.11, with the details that live texts append. */
-  test.each<[string, OrderErrorCode]>([
-    ["Price must be divisible by tick size. asset=4", "Tick"],
-    ["Order must have minimum value of $10. asset=4", "MinTradeNtl"],
-    ["Order must have minimum value of 10 USDC. asset=10000", "MinTradeNtl"],
-    ["Insufficient margin to place order. asset=4", "InsufficientMargin"],
-    ["Reduce only order would increase position. asset=4", "ReduceOnly"],
-    ["Post only order would have immediately matched, bbo was 1.5@1.6. asset=4", "BadAloPx"],
-    ["Order could not immediately match against any resting orders. asset=4", "IocCancel"],
-    ["Invalid TP/SL price. asset=4", "Other"],
-    ["No liquidity available for market order. asset=4", "IocCancel"],
-    ["Order would increase open interest while open interest is capped", "Other"],
-    ["Order rejected due to price more aggressive than oracle while at open interest cap", "Oracle"],
-    ["Order would increase open interest too quickly", "Other"],
-    ["Order has insufficient spot balance to trade", "InsufficientMargin"],
-    ["Order price too far from oracle", "Oracle"],
-    ["Price too far from oracle asset=4", "Oracle"],
-    ["Order price cannot be more than 80% away from the reference price", "Oracle"],
-    ["Order would cause position to exceed margin tier limit at current leverage", "PerpMaxPosition"],
-    ["Order was never placed, already canceled, or filled. asset=4", "MissingOrder"],
-    ["Cannot modify canceled or filled order", "MissingOrder"],
-    ["Error placing new order during modify: Insufficient margin to place order.", "InsufficientMargin"],
-    ["Order has zero size.", "InvalidSize"],
-    ["Order has invalid size.", "InvalidSize"],
-    ["Order has invalid price.", "InvalidPrice"],
-    ["Orders are empty.", "Other"],
-    ["Only post-only orders allowed immediately after network upgrade", "Other"],
-    ["User or API Wallet 0x0123 does not exist.", "NotAuthorised"],
-    ["L1 error: User or API Wallet 0x0123 does not exist.", "NotAuthorised"],
-    ["Must deposit before performing actions. User: 0x0123", "NotAuthorised"],
-    ["Unable to recover signer.", "NotAuthorised"],
-    ["Vault not registered: 0x0123", "NotAuthorised"],
-    ["Invalid nonce: duplicate nonce 5", "Nonce"],
-    ["Invalid nonce: nonce too low 4 < 5", "Nonce"],
-    ["Action already expired", "Nonce"],
-    [
-      "Too many cumulative requests sent (97460 > 97456) for cumulative volume traded $87457.46.",
-      "RateLimited",
-    ],
-    ["Signed action over weight limit of 200.", "Other"],
-    ["", "Other"],
-  ])("%s → %s", (text, code) => {
-    expect(orderErrorCode(text)).toBe(code);
   });
 });
 
