@@ -29,6 +29,7 @@ interface RunFlags {
   dataDir?: string;
   summary?: string;
   relayPort?: number;
+  standby?: boolean;
 }
 
 /** `market-maker run`: quotes a market until stopped (SOP §4.3, §5.1, §5.2). */
@@ -59,6 +60,7 @@ export function runCommand(): Command {
     .option("--port <port>", "the simulator's port (localhost)", integer(1, 65535))
     .option("--data-dir <dir>", "journal, checkpoints and locks")
     .option("--relay-port <port>", "republish the feed and accept pushed frames, 0: off", integer(0, 65535))
+    .option("--standby", "a second market-data connection: the first frame wins, no gap when one dies")
     .option("--summary <file>", "write a JSON summary of the run")
     .action(async (flags: RunFlags) => {
       const options = toOptions(flags);
@@ -132,6 +134,7 @@ function toOptions(flags: RunFlags): RunOptions {
     "engine.wait": flags.wait,
     "engine.data_dir": flags.dataDir,
     "engine.relay_port": flags.relayPort,
+    "engine.standby": flags.standby,
   });
   return {
     config,

@@ -42,6 +42,7 @@ threads = 1                      # kernel workers; assets are spread over them
 wait = "hybrid"                  # spin (a core of its own per thread), hybrid, sleep
 # data_dir = "/var/lib/market-maker"  # journal, checkpoints, locks; unset: the user's state directory
 min_requote_ms = 0               # least time between two batches for one asset
+standby = false                  # a second market-data connection: the first frame wins, no gap when one dies
 relay_port = 0                   # republish the feed and accept pushed frames; 0: off
 relay_host = "127.0.0.1"
 journal = true                   # every inbound frame, timer tick and outbound byte

@@ -68,6 +68,7 @@ export const configSchema = z.strictObject({
       wait: z.enum(WAIT_MODES).default("hybrid"),
       data_dir: z.string().optional(),
       min_requote_ms: nonNegative.default(0),
+      standby: z.boolean().default(false),
       relay_port: port.default(0),
       relay_host: z.string().default("127.0.0.1"),
       journal: z.boolean().default(true),

@@ -8,15 +8,25 @@ import type {
   StopReport,
 } from "../execution/index.js";
 import { KernelHost, type KernelParams } from "../kernels/index.js";
-import { Doorbell, type KillLatch, MainPoller, type TripReason, type WaitMode } from "../rings/index.js";
+import {
+  Doorbell,
+  type KillLatch,
+  KillReason,
+  MainPoller,
+  type TripReason,
+  type WaitMode,
+} from "../rings/index.js";
 import { JournalKind, type JournalWriter, journalTap } from "../store/index.js";
 import type { LogFn } from "../telemetry/log.js";
 import type { GatewayInit, GatewayMessage } from "../threads/gateway.js";
 import type { IngestInit, IngestMessage } from "../threads/ingest.js";
 import { type KernelInit, type KernelMessage, REJECTED, STOP } from "../threads/kernel-protocol.js";
 import { Supervisor } from "../threads/supervisor.js";
+import { StreamTimes } from "../venues/hyperliquid/feed-counters.js";
 import { NonceSequence } from "../venues/hyperliquid/nonce.js";
 import { HyperliquidGateway } from "../venues/hyperliquid/orders.js";
+import type { AccountEvent } from "../venues/hyperliquid/user-events.js";
+import type { WireTap } from "../venues/port.js";
 import { compiledUrl, kernelBytes } from "./artifacts.js";
 import { createSegments, HEARTBEAT, type SharedSegments } from "./shared.js";
 import { Trader } from "./trader.js";
@@ -46,6 +56,8 @@ export interface LiveOptions {
   readonly kernelCount: number;
   readonly staleAfterMs: number;
   readonly isFastBook: boolean;
+  /** A second market-data connection runs beside the first. */
+  readonly hasStandby: boolean;
   readonly relay: { readonly host: string; readonly port: number } | undefined;
   readonly metrics: { readonly host: string; readonly port: number } | undefined;
   readonly journal: JournalWriter | undefined;
@@ -92,6 +104,7 @@ export class LiveEngine {
           consequence: isVital ? "kill switch" : "none",
         }),
     });
+    const privateTap = this.privateTap();
     const rng = new Rng(o.seed);
     this.gateway = new HyperliquidGateway({
       endpoints: facts.endpoints,
@@ -108,7 +121,8 @@ export class LiveEngine {
       },
       accountAddress: facts.account,
       nonces: new NonceSequence(clock, o.lastNonce),
-      ...(o.journal === undefined ? {} : { tap: journalTap(o.journal) }),
+      tap: privateTap,
+      onAccountEvent: (event) => this.onAccountEvent(event),
     });
     this.trader = new Trader({
       segments: this.segments,
@@ -280,15 +294,44 @@ export class LiveEngine {
     await this.o.journal?.close();
   }
 
+  /** Notes that the account's stream is alive, and journals. */
+  private privateTap(): WireTap {
+    const { journal } = this.o;
+    const times = new StreamTimes(this.segments.streamTimes);
+    const tap = journal === undefined ? undefined : journalTap(journal);
+    return {
+      inbound: (stream, bytes, monoNs) => {
+        if (stream === "private") times.heardPrivate(monoNs);
+        tap?.inbound(stream, bytes, monoNs);
+      },
+      outbound: (stream, bytes, monoNs) => tap?.outbound(stream, bytes, monoNs),
+    };
+  }
+
+  private onAccountEvent(event: AccountEvent): void {
+    if (event.kind === "non-user-cancel") {
+      this.o.log("warn", "The venue cancelled an order by itself", { asset: event.coin, oid: event.oid });
+      return;
+    }
+    this.o.log("error", "The venue liquidated a position of this account", {
+      notionalUsd: event.notionalUsd,
+      accountValueUsd: event.accountValueUsd,
+    });
+    this.kill(KillReason.Liquidated);
+  }
+
   private onFeedMessage(message: IngestMessage): void {
     const { log } = this.o;
     // What a connection says while we close it ourselves is no news.
     if (this.isClosing && message.type !== "fatal") return;
     if (message.type === "log") log(message.level, message.event, message.fields);
-    else if (message.type === "connected") log("info", "Market data connected");
-    else if (message.type === "disconnected")
-      log("warn", "Market data disconnected", { reason: message.reason });
-    else if (message.type === "fatal") log("error", "Feed thread failed", { error: message.message });
+    else if (message.type === "connected")
+      log("info", message.isStandby ? "Standby connected" : "Market data connected");
+    else if (message.type === "disconnected") {
+      log("warn", message.isStandby ? "Standby disconnected" : "Market data disconnected", {
+        reason: message.reason,
+      });
+    } else if (message.type === "fatal") log("error", "Feed thread failed", { error: message.message });
   }
 
   private kernelInit(module: WebAssembly.Module, worker: number): KernelInit {
@@ -327,6 +370,8 @@ export class LiveEngine {
       heartbeats: segments.heartbeats,
       heartbeatIndex: HEARTBEAT.feed,
       counters: segments.feedCounters,
+      streamTimes: segments.streamTimes,
+      hasStandby: o.hasStandby,
       histogram: segments.stages.decode,
       clockBaseNs: o.clockBaseNs,
       seed: o.seed,
@@ -352,6 +397,7 @@ export class LiveEngine {
         { stage: "tick_to_wire", sabs: [segments.stages.tickToWire] },
       ],
       feedCounters: segments.feedCounters,
+      streamTimes: segments.streamTimes,
       marketRings: segments.kernels.map((k) => k.marketRing),
       heartbeats: segments.heartbeats,
       threadNames: segments.threadNames,

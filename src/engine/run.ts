@@ -181,6 +181,7 @@ class Run {
       staleAfterMs: config.risk.pull_quotes_after_stale_secs * 1000,
       // Venues push 20 levels every few seconds and 5 levels twice a second; the simulator 20 levels twice a second.
       isFastBook: endpoints.name !== "localhost",
+      hasStandby: config.engine.standby,
       relay:
         config.engine.relay_port === 0
           ? undefined

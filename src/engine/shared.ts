@@ -8,7 +8,7 @@ import {
   createRing,
 } from "../rings/index.js";
 import { ASSET_SLOTS, Board, ENGINE_SLOTS } from "../telemetry/board.js";
-import { createFeedCounters } from "../venues/hyperliquid/feed-counters.js";
+import { createFeedCounters, StreamTimes } from "../venues/hyperliquid/feed-counters.js";
 
 /** Books are about 1 KiB: room for some thousands while a worker is off its core. */
 const MARKET_RING_BYTES = 8 * 2 ** 20;
@@ -44,6 +44,7 @@ export interface SharedSegments {
   /** The kernel stage: a histogram has one writer, so each worker has its own and the reader merges. */
   readonly kernelLatency: readonly SharedArrayBuffer[];
   readonly feedCounters: SharedArrayBuffer;
+  readonly streamTimes: SharedArrayBuffer;
 }
 
 export const HEARTBEAT = { feed: 0, gateway: 1, firstKernel: 2 } as const;
@@ -77,5 +78,6 @@ export function createSegments(assetCount: number, kernelCount: number): SharedS
     },
     kernelLatency: Array.from({ length: workers }, () => createHistogram()),
     feedCounters: createFeedCounters(),
+    streamTimes: StreamTimes.bytes(assetCount),
   };
 }

@@ -19,6 +19,7 @@ export const KillReason = {
   RingOverflow: 14,
   VenueMismatch: 15,
   RiskMargin: 16,
+  Liquidated: 17,
 } as const;
 export type KillReason = (typeof KillReason)[keyof typeof KillReason];
 export type TripReason = Exclude<KillReason, typeof KillReason.Armed>;
@@ -41,6 +42,7 @@ const TEXT: Readonly<Record<KillReason, string>> = {
   [KillReason.RingOverflow]: "a ring that must not drop was full",
   [KillReason.VenueMismatch]: "our records differ from the venue's",
   [KillReason.RiskMargin]: "margin too low",
+  [KillReason.Liquidated]: "the venue liquidated a position",
 };
 
 /** One line of text for logs and status pages. */

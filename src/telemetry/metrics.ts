@@ -39,6 +39,10 @@ export interface MetricSources {
   /** Monotonic counts of the feed thread by name, e.g. frames, malformed. */
   readonly feed: () => Iterable<readonly [name: string, value: number]>;
   readonly feedClockOffsetMs: () => number;
+  /** Seconds since each stream last spoke; the account's has no asset. Infinity before its first word. */
+  readonly streamAges: () => Iterable<readonly [coin: string, stream: string, ageS: number]>;
+  /** 1 while a public connection is open. */
+  readonly feedGauges: () => Iterable<readonly [connection: string, isOpen: number]>;
   readonly ringDrops: () => number;
   readonly threads: () => Iterable<readonly [name: string, heartbeatAgeS: number]>;
   readonly rssBytes: () => number;
@@ -251,6 +255,26 @@ export function createMetrics(sources: MetricSources): {
     collect() {
       this.reset();
       for (const [kind, value] of sources.feed()) this.inc({ kind }, Math.max(0, value));
+    },
+  });
+  new Gauge({
+    name: "mm_stream_age_seconds",
+    help: "Time since each stream last spoke; a quiet market sends neither trades nor changes",
+    labelNames: ["asset", "stream"],
+    registers: [registry],
+    collect() {
+      for (const [asset, stream, age] of sources.streamAges()) {
+        if (Number.isFinite(age)) this.set({ asset, stream }, age);
+      }
+    },
+  });
+  new Gauge({
+    name: "mm_feed_connected",
+    help: "1 while a public connection is open",
+    labelNames: ["connection"],
+    registers: [registry],
+    collect() {
+      for (const [connection, value] of sources.feedGauges()) this.set({ connection }, value);
     },
   });
   new Gauge({

@@ -8,7 +8,7 @@ import * as abi from "../abi/layout.js";
 import { CellReader, Heartbeats, LatencyHistogram, ringDrops } from "../rings/index.js";
 import { ASSET_SLOTS, Board, ENGINE_SLOTS } from "../telemetry/board.js";
 import { createMetrics, type EstimateValues } from "../telemetry/metrics.js";
-import { FeedCounters } from "../venues/hyperliquid/feed-counters.js";
+import { FeedCounters, MARKET_STREAMS, StreamTimes } from "../venues/hyperliquid/feed-counters.js";
 import { systemClock, systemTimers } from "./system-clock.js";
 
 export interface GatewayInit {
@@ -19,6 +19,7 @@ export interface GatewayInit {
   /** Several buffers of a stage are merged: one per writing thread. */
   readonly stages: readonly { readonly stage: string; readonly sabs: readonly SharedArrayBuffer[] }[];
   readonly feedCounters: SharedArrayBuffer;
+  readonly streamTimes: SharedArrayBuffer;
   readonly marketRings: readonly SharedArrayBuffer[];
   readonly heartbeats: SharedArrayBuffer;
   readonly threadNames: readonly string[];
@@ -45,6 +46,7 @@ const histograms = init.stages.map(({ stage, sabs }) => ({
   parts: sabs.map((sab) => new LatencyHistogram(sab)),
 }));
 const feedCounters = new FeedCounters(init.feedCounters);
+const streamTimes = new StreamTimes(init.streamTimes);
 const metrics = createMetrics({
   assets: init.coins.map((coin, i) => ({
     coin,
@@ -58,6 +60,21 @@ const metrics = createMetrics({
   })),
   feed: () => feedCounters.entries(),
   feedClockOffsetMs: () => feedCounters.clockOffsetMs(),
+  streamAges: () => {
+    const nowNs = clock.monoNs();
+    const market = init.coins.flatMap((coin, asset) =>
+      MARKET_STREAMS.map((stream, i): [string, string, number] => [
+        coin,
+        stream,
+        streamTimes.ageS(asset, i, nowNs),
+      ]),
+    );
+    return [...market, ["", "private", streamTimes.privateAgeS(nowNs)]];
+  },
+  feedGauges: () => [
+    ["primary", feedCounters.get("isConnected")],
+    ["standby", feedCounters.get("isStandbyConnected")],
+  ],
   ringDrops: () => init.marketRings.reduce((sum, sab) => sum + ringDrops(sab), 0),
   threads: () =>
     init.threadNames.map((name, i): [string, number] => [name, heartbeats.ageNs(i, clock.monoNs()) / 1e9]),

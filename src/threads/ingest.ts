@@ -20,7 +20,7 @@ import {
 import { JournalKind, JournalStream, JournalWriter, journalTap } from "../store/index.js";
 import { FrameDecoder } from "../venues/hyperliquid/decode.js";
 import { DEFAULT_FEED_OPTIONS, type FeedOptions, HyperliquidFeed } from "../venues/hyperliquid/feed.js";
-import { FeedCounters } from "../venues/hyperliquid/feed-counters.js";
+import { FeedCounters, StreamTimes } from "../venues/hyperliquid/feed-counters.js";
 import { FeedIntake, type FeedLog, type FeedLogLevel, FeedSource } from "../venues/hyperliquid/intake.js";
 import { DEFAULT_RELAY_OPTIONS, Relay, type RelayOptions } from "./relay.js";
 import { systemClock, systemTimers } from "./system-clock.js";
@@ -41,6 +41,8 @@ export interface IngestInit {
   readonly heartbeats: SharedArrayBuffer;
   readonly heartbeatIndex: number;
   readonly counters: SharedArrayBuffer;
+  /** When each stream last spoke. */
+  readonly streamTimes: SharedArrayBuffer;
   /** Decode latency. */
   readonly histogram: SharedArrayBuffer;
   readonly clockBaseNs: bigint;
@@ -48,6 +50,8 @@ export interface IngestInit {
   readonly seed: number;
   readonly staleAfterMs: number;
   readonly feed?: Partial<FeedOptions>;
+  /** A second venue connection tells the same market: the first frame wins, and the end of one leaves no gap. Default false. */
+  readonly hasStandby?: boolean;
   /** Undefined: off. */
   readonly relay?: Partial<RelayOptions> & { readonly port: number };
   /** Undefined: off. */
@@ -62,8 +66,8 @@ export interface IngestInit {
 export type IngestMessage =
   | { readonly type: "ready"; readonly relayPort: number | undefined }
   | { readonly type: "failed"; readonly code: string; readonly message: string }
-  | { readonly type: "connected" }
-  | { readonly type: "disconnected"; readonly reason: string }
+  | { readonly type: "connected"; readonly isStandby: boolean }
+  | { readonly type: "disconnected"; readonly isStandby: boolean; readonly reason: string }
   | {
       readonly type: "log";
       readonly level: FeedLogLevel;
@@ -107,18 +111,22 @@ function start(init: IngestInit, post: (message: IngestMessage) => void): Ingest
     return producer;
   });
   let relay: Relay | undefined;
-  let feed: HyperliquidFeed | undefined;
+  /** The primary, then the standby. */
+  const feeds: HyperliquidFeed[] = [];
+  const hasStandby = init.hasStandby ?? false;
   const intake = new FeedIntake(
     instruments,
     decoder,
-    { staleAfterMs: init.staleAfterMs },
+    { staleAfterMs: init.staleAfterMs, hasStandby },
     {
       clock,
       log,
       counters,
+      streamTimes: new StreamTimes(init.streamTimes),
       decodeLatency: new LatencyHistogram(init.histogram),
       wake: (asset) => doorbells[kernelOf[asset]!]!.ring(),
-      onControl: (channel, data) => feed?.onControl(channel, data),
+      onControl: (channel, data, source) =>
+        feeds[source === FeedSource.Standby ? 1 : 0]?.onControl(channel, data),
       ...(tap === undefined ? {} : { tap }),
       ...(journal === undefined
         ? {}
@@ -134,21 +142,31 @@ function start(init: IngestInit, post: (message: IngestMessage) => void): Ingest
     },
   );
   if (init.wsUrl !== undefined) {
-    feed = new HyperliquidFeed(
-      intake,
-      instruments,
-      { ...DEFAULT_FEED_OPTIONS, ...init.feed, url: init.wsUrl },
-      {
-        clock,
-        timers: systemTimers,
-        rng: new Rng(init.seed).fork("feed"),
-        log,
-        counters,
-        ...(tap === undefined ? {} : { tap }),
-        onConnected: () => post({ type: "connected" }),
-        onDisconnected: (reason) => post({ type: "disconnected", reason }),
-      },
-    );
+    const url = init.wsUrl;
+    const sources = hasStandby ? [FeedSource.Own, FeedSource.Standby] : [FeedSource.Own];
+    // The venue counts new connections by address: all of ours share that budget.
+    const maxConnectsPerMin = Math.floor(DEFAULT_FEED_OPTIONS.maxConnectsPerMin / sources.length);
+    for (const source of sources) {
+      const isStandby = source === FeedSource.Standby;
+      feeds.push(
+        new HyperliquidFeed(
+          intake,
+          instruments,
+          { ...DEFAULT_FEED_OPTIONS, maxConnectsPerMin, ...init.feed, url },
+          {
+            clock,
+            timers: systemTimers,
+            rng: new Rng(init.seed).fork(isStandby ? "standby" : "feed"),
+            log,
+            counters,
+            source,
+            ...(tap === undefined ? {} : { tap }),
+            onConnected: () => post({ type: "connected", isStandby }),
+            onDisconnected: (reason) => post({ type: "disconnected", isStandby, reason }),
+          },
+        ),
+      );
+    }
   }
   if (init.relay !== undefined) {
     relay = new Relay(
@@ -159,7 +177,7 @@ function start(init: IngestInit, post: (message: IngestMessage) => void): Ingest
         log,
         push: (frame) => intake.accept(frame, FeedSource.Pushed),
         // Without a connection of our own, the pusher's is the subscription that replays old trades.
-        ...(feed === undefined ? { onPusher: () => intake.expectBacklog() } : {}),
+        ...(feeds.length === 0 ? { onPusher: () => intake.expectBacklog() } : {}),
       },
     );
   }
@@ -167,19 +185,19 @@ function start(init: IngestInit, post: (message: IngestMessage) => void): Ingest
   heartbeats.beat(init.heartbeatIndex, clock.monoNs());
   const stopBeating = systemTimers.every(BEAT_EVERY_MS, () => {
     heartbeats.beat(init.heartbeatIndex, clock.monoNs());
-    if (feed === undefined) intake.tick();
+    if (feeds.length === 0) intake.tick();
     journal?.kick();
   });
   return {
     async listen() {
       const port = await relay?.listen();
-      feed?.start();
+      for (const feed of feeds) feed.start();
       return port;
     },
     async stop() {
       stopBeating();
       relay?.close();
-      await feed?.stop();
+      await Promise.all(feeds.map((feed) => feed.stop()));
       await journal?.close();
     },
     closeNow() {

@@ -14,6 +14,15 @@ function sources() {
     stages: [{ stage: "decode", snapshot: () => histogram.snapshot() }],
     feed: () => [["frames", 7]],
     feedClockOffsetMs: () => Number.NaN,
+    streamAges: () => [
+      ["BTC", "book", 0.25],
+      ["BTC", "trades", Number.POSITIVE_INFINITY],
+      ["", "private", 2],
+    ],
+    feedGauges: () => [
+      ["primary", 1],
+      ["standby", 0],
+    ],
     ringDrops: () => 0,
     threads: () => [["feed", 0.1]],
     rssBytes: () => 1024,
@@ -38,6 +47,14 @@ test("what has no source is absent, never zero", async () => {
   const text = await sources().metrics.render();
   expect(text).not.toMatch(/^mm_sigma\{/m);
   expect(text).not.toMatch(/^mm_feed_clock_offset_ms NaN/m);
+});
+
+test("each stream has an age of its own, the silent ones none, and each connection a gauge", async () => {
+  const text = await sources().metrics.render();
+  expect(text).toMatch(/^mm_stream_age_seconds\{asset="BTC",stream="book"\} 0\.25$/m);
+  expect(text).toMatch(/^mm_stream_age_seconds\{asset="",stream="private"\} 2$/m);
+  expect(text).not.toMatch(/stream="trades"/);
+  expect(text).toMatch(/^mm_feed_connected\{connection="primary"\} 1$/m);
 });
 
 test("stage histograms are cumulative and end at their count", async () => {

@@ -23,7 +23,7 @@ import {
 } from "../../src/rings/index.js";
 import { JournalKind, JournalReader, JournalStream, listJournals } from "../../src/store/index.js";
 import type { IngestInit, IngestMessage } from "../../src/threads/ingest.js";
-import { createFeedCounters, FeedCounters } from "../../src/venues/hyperliquid/feed-counters.js";
+import { createFeedCounters, FeedCounters, StreamTimes } from "../../src/venues/hyperliquid/feed-counters.js";
 import {
   BBO_FRAME,
   BOOK_FRAME,
@@ -97,6 +97,7 @@ class Thread {
       heartbeats: createHeartbeats(1),
       heartbeatIndex: 0,
       counters: createFeedCounters(),
+      streamTimes: StreamTimes.bytes(INSTRUMENTS.length),
       histogram: createHistogram(),
       clockBaseNs: process.hrtime.bigint(),
       seed: 1,

@@ -57,6 +57,22 @@ describe("decoding allocates nothing in steady state", () => {
     expect(bytesPerCall(run)).toBeLessThan(2);
   });
 
+  it("with a standby: a book that repeats the last, and one that does not", () => {
+    const pair = bench();
+    pair.decoder.dropsRepeats = true;
+    const book = Buffer.from(BOOK_FRAME);
+    const timeAt = book.indexOf('"time":') + 7;
+    expect(
+      bytesPerCall((i) => {
+        for (let k = 12, n = i; k > 4; k--, n = (n / 10) | 0) book[timeAt + k] = 0x30 + (n % 10);
+        pair.decoder.decode(book, now);
+        pair.decoder.decode(book, now);
+        pair.reader.skip();
+      }),
+    ).toBeLessThan(2);
+    expect(pair.decoder.duplicateCount).toBe(1);
+  });
+
   it("the measure sees one heap number a call (canary)", () => {
     const kept: unknown[] = new Array(CALLS);
     expect(

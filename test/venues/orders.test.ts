@@ -141,7 +141,7 @@ describe("connecting", () => {
   test("subscribes orders, fills and notices of the account, and is up when both streams are acknowledged", async () => {
     const { venue, gateway, events } = await rig();
     expect(venue.frames).toEqual(
-      ["orderUpdates", "userFills", "notification"].map((type) => ({
+      ["orderUpdates", "userFills", "userEvents", "notification"].map((type) => ({
         method: "subscribe",
         subscription: { type, user: USER },
       })),
@@ -427,7 +427,7 @@ describe("losing the socket", () => {
     }
     await events.until(() => events.connects === 2);
     expect(events.disconnects).toHaveLength(1);
-    expect(venue.frames.filter((f) => f["method"] === "subscribe")).toHaveLength(6);
+    expect(venue.frames.filter((f) => f["method"] === "subscribe")).toHaveLength(8);
     expect(gateway.counters).toMatchObject({ reconnects: 1, postsInFlight: 0 });
     const after = gateway.place(orders(1));
     await venue.until(() => venue.posts.length === 3);
@@ -834,7 +834,7 @@ describe("secrets", () => {
     venue.answer(venue.posts[0]!, [{ resting: { oid: 1 } }]);
     await events.ack(batch);
     expect(wire.filter((w) => w.startsWith("> private"))).toHaveLength(venue.frames.length);
-    expect(wire.filter((w) => w.startsWith("< private"))).toHaveLength(1 + 3 + 1);
+    expect(wire.filter((w) => w.startsWith("< private"))).toHaveLength(1 + 4 + 1);
     expect(gateway.counters.messagesLastMinute).toBe(venue.frames.length);
   });
 });

@@ -63,6 +63,8 @@ export const FrameOutcome = {
   UnknownCoin: 4,
   /** The ring is full: the frame is lost and the asset must be resynchronised. */
   NoRoom: 5,
+  /** Stamped later than `latestMs`: nothing was written. */
+  Future: 6,
 } as const;
 export type FrameOutcome = (typeof FrameOutcome)[keyof typeof FrameOutcome];
 
@@ -105,6 +107,10 @@ const SZ = TIME + 3;
 const ORDERS = TIME + 4;
 const LIVE_FROM = TIME + 5;
 const SLOTS = TIME + 6;
+/** What is remembered of an asset's last book: both counts, then both sides. */
+const SIDE_WORDS = MAX_LEVELS * LEVEL_WORDS;
+const BOOK_WORDS = 2 + 2 * SIDE_WORDS;
+const BBO_WORDS = 4;
 
 /** ns since the epoch must fit in an i64. */
 const MAX_TIME_MS = 9.2e12;
@@ -175,6 +181,13 @@ export class FrameDecoder {
   /** Trades of the last frame that were left out because an earlier one had told them. */
   duplicateCount = 0;
   lastFault: FrameFault = FrameFault.None;
+  /** Frames stamped later are refused as `Future`; ms since the epoch. */
+  latestMs = Number.POSITIVE_INFINITY;
+  /**
+   * Several connections tell the same market: a book or bbo that is older than the last one written for its asset, or repeats
+   * it exactly, leaves nothing in a ring. Until `forget`.
+   */
+  dropsRepeats = false;
 
   private readonly scan: JsonScanner;
   private readonly bytes: Uint8Array;
@@ -191,6 +204,12 @@ export class FrameDecoder {
   private readonly seqs: Uint32Array;
   /** Per asset: trades up to this exchange time are backlog; 0 when none is expected. */
   private readonly liveFromMs: Float64Array;
+
+  /** Per asset what was last written while `dropsRepeats`: time of the book and of the bbo, and the levels of each. */
+  private readonly lastBookMs: Float64Array;
+  private readonly lastBboMs: Float64Array;
+  private readonly lastBooks: Float64Array;
+  private readonly lastBbos: Float64Array;
 
   private bidCount = 0;
   /** Levels that `usualLevels` has read. */
@@ -230,6 +249,16 @@ export class FrameDecoder {
     this.recent = instruments.map(() => new RecentTrades());
     this.seqs = new Uint32Array(instruments.length);
     this.liveFromMs = new Float64Array(instruments.length);
+    this.lastBookMs = new Float64Array(instruments.length);
+    this.lastBboMs = new Float64Array(instruments.length);
+    this.lastBooks = new Float64Array(instruments.length * BOOK_WORDS);
+    this.lastBbos = new Float64Array(instruments.length * BBO_WORDS);
+  }
+
+  /** Of this asset the next book and bbo are written whatever came before: its data is to be made whole again. */
+  forget(asset: number): void {
+    this.lastBookMs[asset] = 0;
+    this.lastBboMs[asset] = 0;
   }
 
   /** Exchange time of the last decoded frame (the newest trade's), ms since the epoch. */
@@ -354,6 +383,7 @@ export class FrameDecoder {
       }
     }
     if (this.isUnknownCoin) return FrameOutcome.UnknownCoin;
+    if (this.out[TIME]! > this.latestMs) return FrameOutcome.Future;
     if (channel === RecordKind.Book) return this.writeBook();
     return channel === RecordKind.Trade ? this.writeTrades() : this.writeBbo();
   }
@@ -654,8 +684,10 @@ export class FrameDecoder {
   private writeBook(): FrameOutcome {
     const asset = this.lastAsset;
     const sink = this.sinks[asset]!;
+    if (this.dropsRepeats && this.isRepeatedBook(asset)) return this.repeated();
     const at = sink.reserve(RecordKind.Book, BOOK_SIZE);
     if (at < 0) return this.noRoom(asset, sink);
+    if (this.dropsRepeats) this.keepBook(asset);
     writeNs(sink.u32, (at + BOOK_EXCH_TS_NS) >> 2, this.out, TIME);
     sink.f64[(at + BOOK_RECV_MONO_NS) >> 3] = this.out[RECV]!;
     sink.u32[(at + BOOK_SEQ) >> 2] = this.takeSeq(asset);
@@ -677,8 +709,10 @@ export class FrameDecoder {
     const asset = this.lastAsset;
     const sink = this.sinks[asset]!;
     const out = this.out;
+    if (this.dropsRepeats && this.isRepeatedBbo(asset)) return this.repeated();
     const at = sink.reserve(RecordKind.Bbo, BBO_SIZE);
     if (at < 0) return this.noRoom(asset, sink);
+    if (this.dropsRepeats) this.keepBbo(asset);
     writeNs(sink.u32, (at + BBO_EXCH_TS_NS) >> 2, out, TIME);
     sink.f64[(at + BBO_RECV_MONO_NS) >> 3] = out[RECV]!;
     sink.f64[(at + BBO_BID_PX) >> 3] = out[BIDS]!;
@@ -689,6 +723,59 @@ export class FrameDecoder {
     sink.u16[(at + BBO_ASSET) >> 1] = asset;
     sink.u16[(at + BBO_RESERVED) >> 1] = 0;
     return this.written(asset, sink, 1);
+  }
+
+  private repeated(): FrameOutcome {
+    this.duplicateCount = 1;
+    return FrameOutcome.Decoded;
+  }
+
+  /** Levels beyond each side's count are leftovers of other frames: the counts are part of the comparison. */
+  private isRepeatedBook(asset: number): boolean {
+    const { out, lastBooks } = this;
+    const lastMs = this.lastBookMs[asset]!;
+    if (out[TIME]! !== lastMs) return out[TIME]! < lastMs;
+    const at = asset * BOOK_WORDS;
+    if (lastBooks[at] !== this.bidCount || lastBooks[at + 1] !== this.askCount) return false;
+    for (let i = 0, n = this.bidCount * LEVEL_WORDS; i < n; i++) {
+      if (lastBooks[at + 2 + i] !== out[BIDS + i]) return false;
+    }
+    for (let i = 0, n = this.askCount * LEVEL_WORDS; i < n; i++) {
+      if (lastBooks[at + 2 + SIDE_WORDS + i] !== out[ASKS + i]) return false;
+    }
+    return true;
+  }
+
+  private keepBook(asset: number): void {
+    const at = asset * BOOK_WORDS;
+    this.lastBookMs[asset] = this.out[TIME]!;
+    this.lastBooks[at] = this.bidCount;
+    this.lastBooks[at + 1] = this.askCount;
+    this.lastBooks.set(this.bidLevels, at + 2);
+    this.lastBooks.set(this.askLevels, at + 2 + SIDE_WORDS);
+  }
+
+  private isRepeatedBbo(asset: number): boolean {
+    const { out, lastBbos } = this;
+    const lastMs = this.lastBboMs[asset]!;
+    if (out[TIME]! !== lastMs) return out[TIME]! < lastMs;
+    const at = asset * BBO_WORDS;
+    return (
+      lastBbos[at] === out[BIDS] &&
+      lastBbos[at + 1] === out[BIDS + 1] &&
+      lastBbos[at + 2] === out[ASKS] &&
+      lastBbos[at + 3] === out[ASKS + 1]
+    );
+  }
+
+  private keepBbo(asset: number): void {
+    const { out, lastBbos } = this;
+    const at = asset * BBO_WORDS;
+    this.lastBboMs[asset] = out[TIME]!;
+    lastBbos[at] = out[BIDS]!;
+    lastBbos[at + 1] = out[BIDS + 1]!;
+    lastBbos[at + 2] = out[ASKS]!;
+    lastBbos[at + 3] = out[ASKS + 1]!;
   }
 
   private written(asset: number, sink: RecordSink, count: number): FrameOutcome {

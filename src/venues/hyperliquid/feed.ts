@@ -48,6 +48,8 @@ export interface FeedDeps {
   readonly log: FeedLog;
   readonly counters: FeedCounters;
   readonly tap?: WireTap;
+  /** Which of the venue's connections this is: the primary by default, or the hot standby. */
+  readonly source?: FeedSource;
   readonly onConnected?: () => void;
   readonly onDisconnected?: (reason: string) => void;
 }
@@ -62,6 +64,9 @@ const PING = '{"method":"ping"}';
  * The public market-data connection: connects, subscribes, keeps alive, and hands every frame to the intake. Any loss is
  * answered by a new connection after a back-off (exponential, full jitter); whole books and a fresh subscription make the
  * assets live again.
+ *
+ * Two of them on one intake are a primary and a hot standby: each has its own socket, subscriptions and back-off, the first
+ * frame wins, and the end of one leaves no gap.
  *
  * Thread: ingest. Sources: API reference §1.3–1.7, §2.
  */
@@ -79,6 +84,9 @@ export class HyperliquidFeed {
   private readonly connectsNs: Float64Array;
   private connectIndex = 0;
   private readonly askedBookNs: Float64Array;
+  private readonly source: FeedSource;
+  /** Counter slot of the gauge that says whether this connection is open. */
+  private readonly gauge: number;
 
   constructor(
     private readonly intake: FeedIntake,
@@ -88,6 +96,13 @@ export class HyperliquidFeed {
   ) {
     this.connectsNs = new Float64Array(options.maxConnectsPerMin).fill(Number.NEGATIVE_INFINITY);
     this.askedBookNs = new Float64Array(instruments.length);
+    this.source = deps.source ?? FeedSource.Own;
+    this.gauge =
+      this.source === FeedSource.Standby ? FeedCounter.isStandbyConnected : FeedCounter.isConnected;
+  }
+
+  private get isStandby(): boolean {
+    return this.source === FeedSource.Standby;
   }
 
   get isConnected(): boolean {
@@ -152,7 +167,7 @@ export class HyperliquidFeed {
       this.onOpen();
     });
     // With the default binary type and no fragments, `data` is one Buffer.
-    socket.on("message", (data: Buffer) => this.intake.accept(data, FeedSource.Own));
+    socket.on("message", (data: Buffer) => this.intake.accept(data, this.source));
     socket.on("error", (error) => {
       this.lastError = error.message;
       if ("code" in error && error.code === "WS_ERR_UNSUPPORTED_MESSAGE_LENGTH") {
@@ -165,6 +180,7 @@ export class HyperliquidFeed {
       log(this.isStopped ? "debug" : "warn", hasOpened ? "feed.disconnected" : "feed.connect-failed", {
         url: this.options.url,
         reason,
+        isStandby: this.isStandby,
       });
       this.onClose(hasOpened, reason);
     });
@@ -174,9 +190,13 @@ export class HyperliquidFeed {
     const { clock, timers, counters, log } = this.deps;
     this.openedNs = clock.monoNs();
     counters.add(FeedCounter.connects, 1);
-    counters.set(FeedCounter.isConnected, 1);
-    log("info", "feed.connected", { url: this.options.url, attempt: this.attempt });
-    this.intake.onConnected();
+    counters.set(this.gauge, 1);
+    log("info", "feed.connected", {
+      url: this.options.url,
+      attempt: this.attempt,
+      isStandby: this.isStandby,
+    });
+    this.intake.onConnected(this.source);
     for (const { asset, coin } of this.instruments) {
       this.askedBookNs[asset] = this.openedNs;
       // Books first: their time tells which of the replayed trades are old.
@@ -195,10 +215,10 @@ export class HyperliquidFeed {
     this.cancelTimers = [];
     this.cancelPongDeadline?.();
     this.cancelPongDeadline = undefined;
-    counters.set(FeedCounter.isConnected, 0);
+    counters.set(this.gauge, 0);
     const nowNs = clock.monoNs();
     if (hasOpened) {
-      this.intake.onDisconnected();
+      this.intake.onDisconnected(this.source);
       this.deps.onDisconnected?.(reason);
       if (nowNs - this.openedNs >= this.options.stableAfterMs * NS_PER_MS) this.attempt = 0;
     }

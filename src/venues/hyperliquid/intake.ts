@@ -2,24 +2,30 @@ import { FeedState, FeedStateName, RecordKind, RecordKindName } from "../../abi/
 import type { Clock, Instrument } from "../../domain/index.js";
 import type { WireTap } from "../port.js";
 import { type FrameDecoder, FrameOutcome } from "./decode.js";
-import { FeedCounter, type FeedCounters } from "./feed-counters.js";
+import { FeedCounter, type FeedCounters, MARKET_STREAMS, StreamTimes } from "./feed-counters.js";
 
 export type FeedLogLevel = "debug" | "info" | "warn" | "error";
 export type FeedLog = (level: FeedLogLevel, event: string, fields: Readonly<Record<string, unknown>>) => void;
 
 /** Where a frame came from. */
-export const FeedSource = { Own: 0, Pushed: 1 } as const;
+export const FeedSource = { Own: 0, Pushed: 1, Standby: 2 } as const;
 export type FeedSource = (typeof FeedSource)[keyof typeof FeedSource];
+const SOURCES = 3;
+const SOURCE_TEXT = ["venue", "push", "standby"] as const;
 
 export interface IntakeOptions {
   /** An asset without market data for longer is Stale. */
   readonly staleAfterMs: number;
+  /** Two venue connections tell the same market: the first frame wins, what the other repeats is dropped. Default false. */
+  readonly hasStandby?: boolean;
 }
 
 export interface IntakeDeps {
   readonly clock: Clock;
   readonly log: FeedLog;
   readonly counters: FeedCounters;
+  /** When each stream last spoke, for metrics; own memory without. */
+  readonly streamTimes?: StreamTimes;
   /** Told the decode time in ns of every decoded frame. */
   readonly decodeLatency?: { record(ns: number): void };
   readonly tap?: WireTap;
@@ -30,17 +36,25 @@ export interface IntakeDeps {
   /** A valid frame of a known asset, as it came; the bytes are only lent. */
   readonly fanOut?: (kind: RecordKind, asset: number, frame: Uint8Array) => void;
   /** Envelopes of other channels from the own connection. */
-  readonly onControl?: (channel: string, data: unknown) => void;
+  readonly onControl?: (channel: string, data: unknown, source: FeedSource) => void;
 }
 
 const NS_PER_MS = 1e6;
 /** The offset estimate is the minimum over the last one to two of these. */
 const OFFSET_WINDOW_NS = 30e9;
 const LOG_EVERY_NS = 1e9;
+/** A pushed frame may be stamped this much later than the clock says: less than the silence that makes an asset stale. */
+const FUTURE_TOLERANCE_MS = 2000;
+/** A book may be behind its asset's bbo and trades by this many times `staleAfterMs`. */
+const BOOK_LAG = 2;
+const BOOK = MARKET_STREAMS.indexOf("book");
+const BBO = MARKET_STREAMS.indexOf("bbo");
+const TRADES = MARKET_STREAMS.indexOf("trades");
+const CTX = MARKET_STREAMS.indexOf("ctx");
 const GREETING = new TextEncoder().encode("Websocket connection established.");
 
 /** Kinds of trouble, each logged at most once a second. */
-const Trouble = { Malformed: 0, Oversized: 1, UnknownCoin: 2, NoRoom: 3, BadContext: 4 } as const;
+const Trouble = { Malformed: 0, Oversized: 1, UnknownCoin: 2, NoRoom: 3, BadContext: 4, Future: 5 } as const;
 type Trouble = (typeof Trouble)[keyof typeof Trouble];
 const TROUBLE_EVENTS = [
   "feed.malformed",
@@ -48,6 +62,7 @@ const TROUBLE_EVENTS = [
   "feed.unknown-coin",
   "feed.ring-full",
   "feed.bad-context",
+  "feed.future",
 ];
 
 /**
@@ -57,7 +72,8 @@ const TROUBLE_EVENTS = [
  * | state  | entered when                                                        | left when                         |
  * |--------|---------------------------------------------------------------------|-----------------------------------|
  * | Resync | start, connection lost, frame malformed, ring full                  | a complete book has been written  |
- * | Stale  | no book, trade or bbo for `staleAfterMs`                            | a complete book has been written  |
+ * | Stale  | no book, trade or bbo for `staleAfterMs`, or a book that long       | a complete book has been written  |
+ * |        | (twice) behind its asset's bbos and trades                          |                                   |
  * | Live   | a complete book was written after everything else that is pending   |                                   |
  *
  * A status record that finds the ring full is owed: it is written before the next frame of any asset, or on a tick, and until
@@ -71,8 +87,12 @@ export class FeedIntake {
   private readonly told: Uint8Array;
   private readonly wanted: Uint8Array;
   private owedCount = 0;
-  private readonly ownDataNs: Float64Array;
-  private readonly pushedDataNs: Float64Array;
+  /** Last book, bbo or trade of each source and asset. */
+  private readonly dataNs: readonly Float64Array[];
+  private readonly streams: StreamTimes;
+  private readonly hasStandby: boolean;
+  /** One bit a venue connection that is open. */
+  private connected = 0;
   private readonly ctx = new Float64Array(6);
   private readonly loggedNs = new Float64Array(TROUBLE_EVENTS.length).fill(Number.NEGATIVE_INFINITY);
   private readonly suppressed = new Uint32Array(TROUBLE_EVENTS.length);
@@ -89,8 +109,12 @@ export class FeedIntake {
     this.staleAfterNs = options.staleAfterMs * NS_PER_MS;
     this.told = new Uint8Array(instruments.length).fill(FeedState.Resync);
     this.wanted = new Uint8Array(instruments.length).fill(FeedState.Resync);
-    this.ownDataNs = new Float64Array(instruments.length).fill(Number.NEGATIVE_INFINITY);
-    this.pushedDataNs = new Float64Array(instruments.length).fill(Number.NEGATIVE_INFINITY);
+    this.dataNs = Array.from({ length: SOURCES }, () =>
+      new Float64Array(instruments.length).fill(Number.NEGATIVE_INFINITY),
+    );
+    this.streams = deps.streamTimes ?? new StreamTimes(StreamTimes.bytes(instruments.length));
+    this.hasStandby = options.hasStandby ?? false;
+    decoder.dropsRepeats = this.hasStandby;
   }
 
   /** What the kernel knows (a pending change is not in it). */
@@ -104,8 +128,14 @@ export class FeedIntake {
     return min === Number.POSITIVE_INFINITY ? Number.NaN : min;
   }
 
-  /** A venue connection was opened and will be subscribed: replayed trades are no flow, clocks are compared afresh. */
-  onConnected(): void {
+  /**
+   * A venue connection was opened and will be subscribed: replayed trades are no flow, clocks are compared afresh. While the
+   * other connection is up neither is news: it has told those trades already.
+   */
+  onConnected(source: FeedSource = FeedSource.Own): void {
+    const isAlone = this.connected === 0;
+    this.connected |= 1 << source;
+    if (!isAlone) return;
     this.offsetNowMs = Number.POSITIVE_INFINITY;
     this.offsetBeforeMs = Number.POSITIVE_INFINITY;
     this.offsetWindowEndNs = this.deps.clock.monoNs() + OFFSET_WINDOW_NS;
@@ -116,13 +146,23 @@ export class FeedIntake {
     for (const { asset } of this.instruments) this.decoder.expectBacklog(asset);
   }
 
-  /** The venue connection is gone: every asset that nobody else pushes needs a fresh book. */
-  onDisconnected(): void {
+  /** A venue connection is gone: every asset that nobody else tells needs a fresh book. */
+  onDisconnected(source: FeedSource = FeedSource.Own): void {
     const nowNs = this.deps.clock.monoNs();
+    this.connected &= ~(1 << source);
     for (const { asset } of this.instruments) {
-      if (nowNs - this.pushedDataNs[asset]! > this.staleAfterNs)
+      if (nowNs - this.lastDataNs(asset, source) > this.staleAfterNs)
         this.distrust(asset, FeedState.Resync, nowNs);
     }
+  }
+
+  /** Newest data of an asset from any source but one. */
+  private lastDataNs(asset: number, except: number): number {
+    let lastNs = Number.NEGATIVE_INFINITY;
+    for (let source = 0; source < SOURCES; source++) {
+      if (source !== except) lastNs = Math.max(lastNs, this.dataNs[source]![asset]!);
+    }
+    return lastNs;
   }
 
   /** Takes one frame. The bytes are only read during the call. */
@@ -131,6 +171,7 @@ export class FeedIntake {
     const recvMonoNs = clock.monoNs();
     if (this.owedCount > 0) this.payOwed(recvMonoNs);
     const decoder = this.decoder;
+    decoder.latestMs = source === FeedSource.Pushed ? this.latestMs() : Number.POSITIVE_INFINITY;
     const outcome = decoder.decode(frame, recvMonoNs);
     counters.add(FeedCounter.frames, 1);
     counters.add(FeedCounter.bytes, frame.length);
@@ -142,26 +183,50 @@ export class FeedIntake {
     if ((outcome === FrameOutcome.Decoded || outcome === FrameOutcome.NoRoom) && decoder.lastAsset >= 0) {
       fanOut?.(decoder.lastKind, decoder.lastAsset, frame);
     }
-    if (source === FeedSource.Own) tap?.inbound("public", frame, recvMonoNs);
-    else pushedTap?.(frame, recvMonoNs);
+    if (source === FeedSource.Pushed) pushedTap?.(frame, recvMonoNs);
+    else tap?.inbound("public", frame, recvMonoNs);
     return outcome;
+  }
+
+  /**
+   * The latest stamp that a pushed frame may carry. One from the future would make every real book look old, and a push port
+   * must not be able to stop the quotes. Without a venue connection of our own the host's clock is all there is.
+   */
+  private latestMs(): number {
+    const offsetMs = this.clockOffsetMs;
+    return this.deps.clock.wallMs() - (Number.isNaN(offsetMs) ? 0 : offsetMs) + FUTURE_TOLERANCE_MS;
   }
 
   private decoded(asset: number, recvMonoNs: number, source: FeedSource): void {
     const { counters, wake } = this.deps;
     const { lastKind, recordCount, duplicateCount } = this.decoder;
-    const dataNs = source === FeedSource.Own ? this.ownDataNs : this.pushedDataNs;
-    dataNs[asset] = recvMonoNs;
+    this.dataNs[source]![asset] = recvMonoNs;
     if (lastKind === RecordKind.Trade) {
       counters.add(FeedCounter.trades, recordCount);
       counters.add(FeedCounter.duplicateTrades, duplicateCount);
-    } else counters.add(lastKind === RecordKind.Book ? FeedCounter.books : FeedCounter.bbos, 1);
-    if (source === FeedSource.Own) this.trackOffset(recvMonoNs);
+      this.streams.heard(asset, TRADES, recvMonoNs);
+    } else if (lastKind === RecordKind.Book) {
+      counters.add(FeedCounter.books, recordCount);
+      this.streams.heard(asset, BOOK, recvMonoNs);
+    } else {
+      counters.add(FeedCounter.bbos, recordCount);
+      this.streams.heard(asset, BBO, recvMonoNs);
+    }
+    if (source !== FeedSource.Pushed) this.trackOffset(recvMonoNs);
+    if (this.hasStandby) this.countWin(source, recordCount);
+    if (recordCount === 0) return;
     if (lastKind === RecordKind.Book && this.told[asset] !== FeedState.Live) {
       this.tell(asset, FeedState.Live, recvMonoNs);
       this.deps.log("info", "feed.live", { coin: this.instruments[asset]!.coin });
     }
-    if (recordCount > 0) wake?.(asset);
+    wake?.(asset);
+  }
+
+  private countWin(source: FeedSource, recordCount: number): void {
+    const { counters } = this.deps;
+    if (recordCount === 0) counters.add(FeedCounter.repeatedFrames, 1);
+    else if (source === FeedSource.Own) counters.add(FeedCounter.primaryWins, 1);
+    else if (source === FeedSource.Standby) counters.add(FeedCounter.standbyWins, 1);
   }
 
   private notDecoded(outcome: FrameOutcome, frame: Uint8Array, recvMonoNs: number, source: FeedSource): void {
@@ -191,6 +256,18 @@ export class FeedIntake {
         counters.add(FeedCounter.noRoom, 1);
         this.trouble(Trouble.NoRoom, "error", frame, recvMonoNs, source, "the kernel does not keep up");
         this.distrust(this.decoder.lastAsset, FeedState.Resync, recvMonoNs);
+        return;
+      case FrameOutcome.Future:
+        // Nothing of it was written: what the venue told last is as good as before.
+        counters.add(FeedCounter.futureFrames, 1);
+        this.trouble(
+          Trouble.Future,
+          "warn",
+          frame,
+          recvMonoNs,
+          source,
+          "stamped later than the venue's clock",
+        );
     }
   }
 
@@ -201,7 +278,7 @@ export class FeedIntake {
   private distrustFrame(nowNs: number, source: FeedSource): void {
     const { lastAsset, lastKind } = this.decoder;
     if (lastAsset >= 0) this.distrust(lastAsset, FeedState.Resync, nowNs);
-    else if (lastKind !== RecordKind.None && source === FeedSource.Own) {
+    else if (lastKind !== RecordKind.None && source !== FeedSource.Pushed) {
       for (const { asset } of this.instruments) this.distrust(asset, FeedState.Resync, nowNs);
     }
   }
@@ -209,6 +286,7 @@ export class FeedIntake {
   private distrust(asset: number, state: FeedState, nowNs: number): void {
     if (this.wanted[asset] !== FeedState.Live) return;
     const { counters, log, wake } = this.deps;
+    this.decoder.forget(asset);
     counters.add(state === FeedState.Stale ? FeedCounter.staleFlips : FeedCounter.resyncs, 1);
     this.tell(asset, state, nowNs);
     wake?.(asset);
@@ -239,9 +317,16 @@ export class FeedIntake {
     if (this.owedCount > 0) this.payOwed(nowNs);
     for (const { asset } of this.instruments) {
       if (this.wanted[asset] !== FeedState.Live) continue;
-      const lastNs = Math.max(this.ownDataNs[asset]!, this.pushedDataNs[asset]!);
-      if (nowNs - lastNs > this.staleAfterNs) this.distrust(asset, FeedState.Stale, nowNs);
+      const isSilent = nowNs - this.lastDataNs(asset, -1) > this.staleAfterNs;
+      if (isSilent || this.isBookBehind(asset)) this.distrust(asset, FeedState.Stale, nowNs);
     }
+  }
+
+  /** Every bbo and trade changes the book: one that stays away while those go on is of a dead stream. */
+  private isBookBehind(asset: number): boolean {
+    const { streams } = this;
+    const movedNs = Math.max(streams.lastMarketNs(asset, BBO), streams.lastMarketNs(asset, TRADES));
+    return movedNs - streams.lastMarketNs(asset, BOOK) > BOOK_LAG * this.staleAfterNs;
   }
 
   private trackOffset(recvMonoNs: number): void {
@@ -270,7 +355,9 @@ export class FeedIntake {
     }
     const { channel, data } = envelope as { channel?: unknown; data?: unknown };
     if (channel === "activeAssetCtx") this.assetCtx(data, frame, recvMonoNs, source);
-    else if (typeof channel === "string" && source === FeedSource.Own) this.deps.onControl?.(channel, data);
+    else if (typeof channel === "string" && source !== FeedSource.Pushed) {
+      this.deps.onControl?.(channel, data, source);
+    }
   }
 
   private assetCtx(data: unknown, frame: Uint8Array, recvMonoNs: number, source: FeedSource): void {
@@ -300,6 +387,7 @@ export class FeedIntake {
       return;
     }
     counters.add(FeedCounter.assetCtxs, 1);
+    this.streams.heard(asset, CTX, recvMonoNs);
     wake?.(asset);
     fanOut?.(RecordKind.AssetCtx, asset, frame);
   }
@@ -319,7 +407,7 @@ export class FeedIntake {
     const { lastAsset, lastKind } = this.decoder;
     this.deps.log(level, TROUBLE_EVENTS[kind]!, {
       reason,
-      source: source === FeedSource.Own ? "venue" : "push",
+      source: SOURCE_TEXT[source],
       coin: this.instruments[lastAsset]?.coin,
       kind: RecordKindName.get(lastKind),
       bytes: frame.length,

@@ -43,6 +43,7 @@ import { PrivateStream, type VenueLog } from "./private-stream.js";
 import type { ActionKind } from "./replies.js";
 import type { L1Signer } from "./sign.js";
 import { dexOf } from "./symbols.js";
+import { type AccountEvent, parseUserEvents } from "./user-events.js";
 
 /** Posts that may be in flight at once; the venue refuses the next one. Source: reference §1.5. */
 export const MAX_POSTS_IN_FLIGHT = 100;
@@ -74,6 +75,8 @@ export interface HyperliquidGatewayOptions {
   readonly nonces?: NonceSequence;
   /** Marks cancels as fast (reference §4.3). Default false. */
   readonly isFastCancel?: boolean;
+  /** Told what the venue did to this account unasked: orders cancelled, positions liquidated. */
+  readonly onAccountEvent?: (event: AccountEvent) => void;
   readonly fetch?: typeof fetch;
 }
 
@@ -419,6 +422,9 @@ export class HyperliquidGateway implements OrderGateway {
       case "notification":
         this.onNotification(data);
         break;
+      case "user":
+        this.onUserEvents(data);
+        break;
       case "error":
         this.onError(data);
         break;
@@ -495,6 +501,18 @@ export class HyperliquidGateway implements OrderGateway {
     const text = (data as { notification?: unknown } | null | undefined)?.notification;
     if (typeof text === "string") this.events?.onNotice(text);
     else this.onMalformed("notification without text");
+  }
+
+  private onUserEvents(data: unknown): void {
+    try {
+      for (const event of parseUserEvents(data)) {
+        // A liquidator hears of the other side's too.
+        if (event.kind === "liquidation" && event.liquidatedUser !== this.user) continue;
+        this.options.onAccountEvent?.(event);
+      }
+    } catch (error) {
+      this.onMalformed((error as Error).message);
+    }
   }
 
   /** A refused post is answered here, not on its own channel; the text alone says which. */

@@ -32,7 +32,7 @@ export interface PrivateStreamHandlers {
 }
 
 /** Of these the first two must be acknowledged; a venue without notices is still a venue. */
-const SUBSCRIPTIONS = ["orderUpdates", "userFills", "notification"] as const;
+const SUBSCRIPTIONS = ["orderUpdates", "userFills", "userEvents", "notification"] as const;
 const REQUIRED: readonly string[] = ["orderUpdates", "userFills"];
 
 const PING_EVERY_MS = 30_000;

@@ -9,7 +9,7 @@ else await work();
 
 async function main() {
   const rings = await import(`${dist}rings/index.js`);
-  const { createFeedCounters } = await import(`${dist}venues/hyperliquid/feed-counters.js`);
+  const { createFeedCounters, StreamTimes } = await import(`${dist}venues/hyperliquid/feed-counters.js`);
   const latch = rings.createLatch();
   const init = {
     scenario,
@@ -35,6 +35,7 @@ async function main() {
     heartbeats: rings.createHeartbeats(1),
     heartbeatIndex: 0,
     counters: createFeedCounters(),
+    streamTimes: StreamTimes.bytes(1),
     histogram: rings.createHistogram(),
     clockBaseNs: process.hrtime.bigint(),
     seed: 1,
