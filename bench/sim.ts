@@ -2,7 +2,7 @@
 import secp256k1 from "secp256k1";
 import { Rng, Side } from "../src/domain/index.js";
 import type { SimOrder } from "../src/sim/account.js";
-import { parseAction, parseEnvelope } from "../src/sim/actions.js";
+import { type L1Action, parseAction, parseEnvelope } from "../src/sim/actions.js";
 import { actionHash, addressOfKey, agentDigest, recoverSigner } from "../src/sim/auth.js";
 import { Exchange, type OrderSpec } from "../src/sim/exchange.js";
 import { ActionExecutor } from "../src/sim/execute.js";
@@ -79,7 +79,7 @@ function signedActions(count: number): { texts: string[]; address: string } {
       grouping: "na",
     };
     const nonce = WALL_MS + i;
-    const digest = agentDigest("b", actionHash(parseAction(action)!, nonce));
+    const digest = agentDigest("b", actionHash(parseAction(action) as L1Action, nonce));
     const { signature, recid } = secp256k1.ecdsaSign(digest, key);
     const hex = Buffer.from(signature).toString("hex");
     const sig = { r: `0x${hex.slice(0, 64)}`, s: `0x${hex.slice(64)}`, v: 27 + recid };

@@ -5,6 +5,19 @@
  * decimals and upper-case addresses still verify (reference/hyperliquid-api.md 5.2). Hence everything here is normalised:
  * decimals stripped, hex lower-cased, unknown keys dropped, absent optional keys absent.
  */
+import {
+  type FlatAction,
+  isL1Type,
+  isObject,
+  isUint,
+  isUserSignedType,
+  parseAddress,
+  parseFlatAction,
+  parseUserSigned,
+  type UserSignedAction,
+} from "./action-fields.js";
+
+export { parseAddress, type UserSignedAction } from "./action-fields.js";
 
 export type WireTif = "Gtc" | "Ioc" | "Alo" | "FrontendMarket";
 
@@ -24,9 +37,29 @@ export interface TriggerWire {
   readonly tpsl: "tp" | "sl";
 }
 
-export type Grouping = "na" | "normalTpsl" | "positionTpsl";
+/** `{p}` buys priority at p·1e-8 of notional (reference 8.6). */
+export type Grouping = "na" | "normalTpsl" | "positionTpsl" | { readonly p: number };
 
-export type Action =
+export interface TwapWire {
+  readonly a: number;
+  readonly b: boolean;
+  readonly s: string;
+  readonly r: boolean;
+  /** Minutes. */
+  readonly m: number;
+  /** Randomise. */
+  readonly t: boolean;
+}
+
+export interface TwapDetails {
+  /** Starts when the mark is above (`a`) or below `p`. */
+  readonly t: { readonly p: string; readonly a: boolean } | null;
+  /** Stop price. */
+  readonly s: string | null;
+}
+
+/** An action whose hash is signed by a phantom agent (reference 5.1). */
+export type L1Action =
   | {
       readonly type: "order";
       readonly orders: readonly OrderWire[];
@@ -49,14 +82,12 @@ export type Action =
       readonly modifies: readonly { readonly oid: number | string; readonly order: OrderWire }[];
       readonly a?: true;
     }
-  | { readonly type: "scheduleCancel"; readonly time?: number }
-  | {
-      readonly type: "updateLeverage";
-      readonly asset: number;
-      readonly isCross: boolean;
-      readonly leverage: number;
-    }
-  | { readonly type: "noop" };
+  | { readonly type: "twapOrder"; readonly twap: TwapWire; readonly details?: TwapDetails }
+  | FlatAction;
+
+export type Action = L1Action | UserSignedAction;
+
+export const isUserSigned = (action: Action): action is UserSignedAction => "signatureChainId" in action;
 
 export interface Envelope {
   readonly action: Action;
@@ -64,16 +95,6 @@ export interface Envelope {
   readonly signature: { readonly r: string; readonly s: string; readonly v: number };
   readonly vaultAddress: string | undefined;
   readonly expiresAfter: number | undefined;
-}
-
-type Json = Readonly<Record<string, unknown>>;
-
-const isObject = (v: unknown): v is Json => typeof v === "object" && v !== null && !Array.isArray(v);
-const isUint = (v: unknown): v is number => typeof v === "number" && Number.isSafeInteger(v) && v >= 0;
-
-/** `0x` and 40 hex digits, lower-cased; undefined for anything else. */
-export function parseAddress(v: unknown): string | undefined {
-  return typeof v === "string" && /^0x[0-9a-fA-F]{40}$/.test(v) ? v.toLowerCase() : undefined;
 }
 
 export function parseCloid(v: unknown): string | undefined {
@@ -90,7 +111,6 @@ export function normaliseDecimal(text: string): string {
 }
 
 const TIFS: ReadonlySet<string> = new Set(["Gtc", "Ioc", "Alo", "FrontendMarket"]);
-const GROUPINGS: ReadonlySet<string> = new Set(["na", "normalTpsl", "positionTpsl"]);
 /** Longer decimals are refused as malformed: nothing on a grid needs them. */
 const DECIMAL_CHARS = 40;
 
@@ -124,6 +144,38 @@ function parseOrderType(t: unknown): OrderWire["t"] | undefined {
   return undefined;
 }
 
+function parseGrouping(v: unknown): Grouping | undefined {
+  if (v === undefined || v === "na") return "na";
+  if (v === "normalTpsl" || v === "positionTpsl") return v;
+  return isObject(v) && isUint(v["p"]) ? { p: v["p"] } : undefined;
+}
+
+function parseTwap(v: Readonly<Record<string, unknown>>): L1Action | undefined {
+  const { twap, details } = v;
+  if (!isObject(twap)) return undefined;
+  const { a, b, s, r, m, t } = twap;
+  if (!isUint(a) || typeof b !== "boolean" || typeof r !== "boolean" || typeof t !== "boolean")
+    return undefined;
+  if (typeof s !== "string" || s.length > DECIMAL_CHARS || !isUint(m)) return undefined;
+  const base = { type: "twapOrder", twap: { a, b, s: normaliseDecimal(s), r, m, t } } as const;
+  if (details === undefined || details === null) return base;
+  const parsed = parseTwapDetails(details);
+  return parsed === undefined ? undefined : { ...base, details: parsed };
+}
+
+function parseTwapDetails(v: unknown): TwapDetails | undefined {
+  if (!isObject(v)) return undefined;
+  const stop = v["s"] ?? null;
+  if (stop !== null && (typeof stop !== "string" || stop.length > DECIMAL_CHARS)) return undefined;
+  const s = stop === null ? null : normaliseDecimal(stop);
+  const trigger = v["t"] ?? null;
+  if (trigger === null) return { t: null, s };
+  if (!isObject(trigger)) return undefined;
+  const { p, a } = trigger;
+  if (typeof p !== "string" || p.length > DECIMAL_CHARS || typeof a !== "boolean") return undefined;
+  return { t: { p: normaliseDecimal(p), a }, s };
+}
+
 const parseTarget = (v: unknown): number | string | undefined => (isUint(v) ? v : parseCloid(v));
 
 /** Every element parsed, or undefined when one does not. */
@@ -146,12 +198,13 @@ function parseFlag(v: unknown): true | "absent" | undefined {
 /** @returns undefined when the body would not deserialise at the venue (HTTP 422). */
 export function parseAction(v: unknown): Action | undefined {
   if (!isObject(v)) return undefined;
-  switch (v["type"]) {
+  const type = v["type"];
+  switch (type) {
     case "order": {
       const orders = parseAll(v["orders"], parseOrder);
-      const grouping = v["grouping"] ?? "na";
-      if (orders === undefined || typeof grouping !== "string" || !GROUPINGS.has(grouping)) return undefined;
-      const base = { type: "order", orders, grouping: grouping as Grouping } as const;
+      const grouping = parseGrouping(v["grouping"]);
+      if (orders === undefined || grouping === undefined) return undefined;
+      const base = { type: "order", orders, grouping } as const;
       const builder = v["builder"];
       if (builder === undefined || builder === null) return base;
       if (!isObject(builder)) return undefined;
@@ -197,21 +250,12 @@ export function parseAction(v: unknown): Action | undefined {
       if (modifies === undefined || a === undefined) return undefined;
       return { type: "batchModify", modifies, ...(a === true ? { a } : {}) };
     }
-    case "scheduleCancel": {
-      const time = v["time"];
-      if (time === undefined || time === null) return { type: "scheduleCancel" };
-      return isUint(time) ? { type: "scheduleCancel", time } : undefined;
-    }
-    case "updateLeverage": {
-      const { asset, isCross, leverage } = v;
-      if (!isUint(asset) || typeof isCross !== "boolean" || !isUint(leverage)) return undefined;
-      return { type: "updateLeverage", asset, isCross, leverage };
-    }
-    case "noop":
-      return { type: "noop" };
-    default:
-      return undefined;
+    case "twapOrder":
+      return parseTwap(v);
   }
+  if (typeof type !== "string") return undefined;
+  if (isL1Type(type)) return parseFlatAction(type, v);
+  return isUserSignedType(type) ? parseUserSigned(type, v) : undefined;
 }
 
 /** @returns undefined when the body would not deserialise at the venue (HTTP 422). */

@@ -9,93 +9,14 @@
  */
 import { keccak_256 } from "@noble/hashes/sha3.js";
 import secp256k1 from "secp256k1";
-import type { Action, Envelope, OrderWire } from "./actions.js";
+import { type FlatAction, L1_FIELDS } from "./action-fields.js";
+import { type Envelope, isUserSigned, type L1Action, type OrderWire } from "./actions.js";
+import { MsgpackWriter } from "./msgpack.js";
+import { userSignedDigest } from "./user-signed.js";
 
 export type SignatureSource = "a" | "b";
 
-/** Grows by doubling; one instance serves all verifications of a server. */
-class Bytes {
-  private buffer = Buffer.alloc(4096);
-  private length = 0;
-
-  clear(): this {
-    this.length = 0;
-    return this;
-  }
-
-  view(): Uint8Array {
-    return this.buffer.subarray(0, this.length);
-  }
-
-  byte(b: number): this {
-    this.room(1);
-    this.buffer[this.length++] = b;
-    return this;
-  }
-
-  u64(n: number): this {
-    this.room(8);
-    this.buffer.writeUInt32BE(Math.floor(n / 0x100000000), this.length);
-    this.buffer.writeUInt32BE(n % 0x100000000, this.length + 4);
-    this.length += 8;
-    return this;
-  }
-
-  hex(text: string): this {
-    this.room(text.length / 2);
-    this.length += this.buffer.write(text, this.length, "hex");
-    return this;
-  }
-
-  map(n: number): this {
-    return this.byte(0x80 + n);
-  }
-
-  array(n: number): this {
-    if (n <= 15) return this.byte(0x90 + n);
-    return this.byte(0xdc)
-      .byte(n >>> 8)
-      .byte(n & 0xff);
-  }
-
-  bool(b: boolean): this {
-    return this.byte(b ? 0xc3 : 0xc2);
-  }
-
-  /** Canonical strings are ASCII by construction, except text a client sent as a number: hence the byte length. */
-  str(text: string): this {
-    const n = Buffer.byteLength(text);
-    this.room(n + 2);
-    if (n <= 31) this.byte(0xa0 + n);
-    else this.byte(0xd9).byte(n);
-    this.length += this.buffer.write(text, this.length, "utf8");
-    return this;
-  }
-
-  uint(n: number): this {
-    if (n < 0x80) return this.byte(n);
-    if (n < 0x100) return this.byte(0xcc).byte(n);
-    if (n < 0x10000)
-      return this.byte(0xcd)
-        .byte(n >>> 8)
-        .byte(n & 0xff);
-    if (n < 0x100000000) {
-      this.byte(0xce).room(4);
-      this.length = this.buffer.writeUInt32BE(n, this.length);
-      return this;
-    }
-    return this.byte(0xcf).u64(n);
-  }
-
-  private room(n: number): void {
-    if (this.length + n <= this.buffer.length) return;
-    const bigger = Buffer.alloc(Math.max(this.buffer.length * 2, this.length + n));
-    this.buffer.copy(bigger, 0, 0, this.length);
-    this.buffer = bigger;
-  }
-}
-
-function packOrder(out: Bytes, o: OrderWire): void {
+function packOrder(out: MsgpackWriter, o: OrderWire): void {
   out.map(o.c === undefined ? 6 : 7);
   out.str("a").uint(o.a).str("b").bool(o.b).str("p").str(o.p).str("s").str(o.s).str("r").bool(o.r).str("t");
   if ("limit" in o.t) out.map(1).str("limit").map(1).str("tif").str(o.t.limit.tif);
@@ -107,10 +28,10 @@ function packOrder(out: Bytes, o: OrderWire): void {
   if (o.c !== undefined) out.str("c").str(o.c);
 }
 
-const packTarget = (out: Bytes, oid: number | string): Bytes =>
+const packTarget = (out: MsgpackWriter, oid: number | string): MsgpackWriter =>
   typeof oid === "number" ? out.uint(oid) : out.str(oid);
 
-function packAction(out: Bytes, action: Action): void {
+function packAction(out: MsgpackWriter, action: L1Action): void {
   switch (action.type) {
     case "order":
       out
@@ -119,7 +40,9 @@ function packAction(out: Bytes, action: Action): void {
         .str("order");
       out.str("orders").array(action.orders.length);
       for (const o of action.orders) packOrder(out, o);
-      out.str("grouping").str(action.grouping);
+      out.str("grouping");
+      if (typeof action.grouping === "string") out.str(action.grouping);
+      else out.map(1).str("p").uint(action.grouping.p);
       if (action.builder !== undefined)
         out.str("builder").map(2).str("b").str(action.builder.b).str("f").uint(action.builder.f);
       return;
@@ -163,34 +86,65 @@ function packAction(out: Bytes, action: Action): void {
       }
       if (action.a !== undefined) out.str("a").bool(true);
       return;
-    case "scheduleCancel":
-      out
-        .map(action.time === undefined ? 1 : 2)
-        .str("type")
-        .str("scheduleCancel");
-      if (action.time !== undefined) out.str("time").uint(action.time);
+    case "twapOrder":
+      packTwap(out, action);
       return;
-    case "updateLeverage":
-      out.map(4).str("type").str("updateLeverage").str("asset").uint(action.asset);
-      out.str("isCross").bool(action.isCross).str("leverage").uint(action.leverage);
-      return;
-    case "noop":
-      out.map(1).str("type").str("noop");
-      return;
+    default:
+      packFlat(out, action);
   }
 }
 
-const scratch = new Bytes();
+function packTwap(out: MsgpackWriter, action: Extract<L1Action, { type: "twapOrder" }>): void {
+  const { twap, details } = action;
+  out
+    .map(details === undefined ? 2 : 3)
+    .str("type")
+    .str("twapOrder");
+  out.str("twap").map(6).str("a").uint(twap.a).str("b").bool(twap.b).str("s").str(twap.s);
+  out.str("r").bool(twap.r).str("m").uint(twap.m).str("t").bool(twap.t);
+  if (details === undefined) return;
+  out.str("details").map(2).str("t");
+  if (details.t === null) out.nil();
+  else out.map(2).str("p").str(details.t.p).str("a").bool(details.t.a);
+  out.str("s");
+  if (details.s === null) out.nil();
+  else out.str(details.s);
+}
+
+/** Fields in table order; a field is packed by what it is. */
+function packFlat(out: MsgpackWriter, action: FlatAction): void {
+  const values = action as unknown as Readonly<Record<string, unknown>>;
+  const present = L1_FIELDS[action.type].filter(([name]) => values[name] !== undefined);
+  out
+    .map(1 + present.length)
+    .str("type")
+    .str(action.type);
+  for (const [name] of present) {
+    out.str(name);
+    const value = values[name];
+    if (typeof value === "number") out.int(value);
+    else if (typeof value === "boolean") out.bool(value);
+    else if (typeof value === "string") out.str(value);
+    else if (value === null) out.nil();
+    else
+      out
+        .map(1)
+        .str("optOut")
+        .bool((value as { optOut: boolean }).optOut);
+  }
+}
+
+const scratch = new MsgpackWriter();
 
 /** Canonical msgpack of an action; a copy, for tests and tools. */
-export function encodeAction(action: Action): Uint8Array {
+export function encodeAction(action: L1Action): Uint8Array {
   packAction(scratch.clear(), action);
   return Uint8Array.from(scratch.view());
 }
 
 /** `connectionId` of 5.1: keccak of action, nonce, vault marker and expiry. */
 export function actionHash(
-  action: Action,
+  action: L1Action,
   nonce: number,
   vaultAddress?: string,
   expiresAfter?: number,
@@ -238,8 +192,18 @@ export function addressOfPublicKey(uncompressed: Uint8Array): string {
   return `0x${Buffer.from(keccak_256(uncompressed.subarray(1)).subarray(12)).toString("hex")}`;
 }
 
+/** @returns undefined when r or s is out of range, or no curve point: there is no signer. */
+function addressOf(sig: { bytes: Uint8Array; recovery: number }, digest: Uint8Array): string | undefined {
+  try {
+    return addressOfPublicKey(secp256k1.ecdsaRecover(sig.bytes, sig.recovery, digest, false));
+  } catch {
+    return undefined;
+  }
+}
+
 /**
- * Recovers the address that signed an envelope, for each accepted source in turn.
+ * Recovers the address that signed an envelope: for a user-signed action from its typed data, for any other for each
+ * accepted source in turn.
  *
  * A wrong source, key or byte gives a different address, not an error: only the account list can tell. So the first source
  * whose address `isKnown` wins; if none is, the first source's address is reported.
@@ -252,24 +216,15 @@ export function recoverSigner(
   sources: readonly SignatureSource[],
   isKnown: (address: string) => boolean,
 ): string | undefined {
+  const { action } = envelope;
   const sig = parseSignature(envelope.signature);
   if (sig === undefined) return undefined;
-  const connectionId = actionHash(
-    envelope.action,
-    envelope.nonce,
-    envelope.vaultAddress,
-    envelope.expiresAfter,
-  );
+  if (isUserSigned(action)) return addressOf(sig, userSignedDigest(action));
+  const connectionId = actionHash(action, envelope.nonce, envelope.vaultAddress, envelope.expiresAfter);
   let first: string | undefined;
   for (const source of sources) {
-    let address: string;
-    try {
-      const key = secp256k1.ecdsaRecover(sig.bytes, sig.recovery, agentDigest(source, connectionId), false);
-      address = addressOfPublicKey(key);
-    } catch {
-      // r or s out of range, or no curve point: there is no signer.
-      return undefined;
-    }
+    const address = addressOf(sig, agentDigest(source, connectionId));
+    if (address === undefined) return undefined;
     if (isKnown(address)) return address;
     first ??= address;
   }

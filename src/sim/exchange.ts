@@ -22,6 +22,7 @@ import {
 import type { OrderWire } from "./actions.js";
 import { Market, TAPE_ADDRESS, type TradeWire, tapeHash } from "./listed-market.js";
 import type { MatchEvents, MatchingBook } from "./matching.js";
+import { Agents, SettingsBook } from "./permissions.js";
 import { dec } from "./wire.js";
 
 export interface FeeRates {
@@ -101,7 +102,8 @@ export class Exchange {
   readonly markets: Market[] = [];
   private readonly byCoin = new Map<string, Market>();
   private readonly byAddress = new Map<string, Account>();
-  private readonly agents = new Map<string, Account>();
+  readonly agents = new Agents();
+  readonly settings = new SettingsBook();
   private readonly accounts: Account[] = [];
   /** Every fee ever charged minus every rebate, micro-dollars. */
   feePotMicroUsd = 0;
@@ -134,11 +136,11 @@ export class Exchange {
 
   /** The account a signer acts for: itself, or the one that approved it as agent. */
   accountOfSigner(address: string): Account | undefined {
-    return this.byAddress.get(address) ?? this.agents.get(address);
+    return this.byAddress.get(address) ?? this.agents.get(address)?.account;
   }
 
   masterOfAgent(address: string): Account | undefined {
-    return this.agents.get(address);
+    return this.agents.get(address)?.account;
   }
 
   deposit(address: string, amountMicroUsd: number): Account {
@@ -149,7 +151,7 @@ export class Exchange {
   }
 
   addAgent(agent: string, account: Account): void {
-    this.agents.set(agent, account);
+    this.agents.add(agent, account);
   }
 
   /** A participant of a simulated market: trades like anyone, but without margin, history or private events. */

@@ -4,19 +4,12 @@
  * Texts are those of reference/hyperliquid-api.md 4.11; batches run strictly in array order.
  */
 import type { Account, SimOrder } from "./account.js";
-import { type Action, actionLength, type Envelope, type OrderWire } from "./actions.js";
+import { AccountActions } from "./account-actions.js";
+import { USER_SIGNED } from "./action-fields.js";
+import { type Action, actionLength, type Envelope, isUserSigned, type OrderWire } from "./actions.js";
+import { type ExchangeResponse, err, ok } from "./answers.js";
 import type { Exchange, OrderSpec, OrderStatusWire } from "./exchange.js";
 import { NonceSet } from "./nonces.js";
-
-export type ExchangeResponse =
-  | { readonly status: "ok"; readonly response: { readonly type: string; readonly data?: unknown } }
-  | { readonly status: "err"; readonly response: string };
-
-const ok = (type: string, statuses?: readonly unknown[]): ExchangeResponse => ({
-  status: "ok",
-  response: statuses === undefined ? { type } : { type, data: { statuses } },
-});
-const err = (response: string): ExchangeResponse => ({ status: "err", response });
 
 const WEIGHT_MAX = 200;
 const MISSING_ORDER = "Order was never placed, already canceled, or filled.";
@@ -26,17 +19,27 @@ const SCHEDULED_CANCELS_A_DAY = 10;
 export class ActionExecutor {
   private readonly nonces = new Map<string, NonceSet>();
 
-  constructor(private readonly exchange: Exchange) {}
+  private readonly accountActions: AccountActions;
+
+  constructor(private readonly exchange: Exchange) {
+    this.accountActions = new AccountActions(exchange);
+    // A deregistered agent's nonces are pruned; its key must not be used again (reference 5.5).
+    exchange.agents.onRemoved = (address) => this.nonces.delete(address);
+  }
 
   /**
    * Carries out a verified action.
    * @param signer lower-case address recovered from the signature.
    */
   execute(signer: string, envelope: Envelope, exchMs: number, wallMs: number): ExchangeResponse {
-    const signing = this.exchange.accountOfSigner(signer);
-    if (signing === undefined) return err(`User or API Wallet ${signer} does not exist.`);
-    if (envelope.vaultAddress !== undefined) return err(`Vault not registered: ${envelope.vaultAddress}`);
-    if (envelope.expiresAfter !== undefined && envelope.expiresAfter < wallMs) {
+    const signing = this.signingAccount(signer, envelope.action, wallMs);
+    if (typeof signing === "string") return err(signing);
+    const mismatch = nonceMismatch(envelope);
+    if (mismatch !== undefined) return err(mismatch);
+    const isL1 = !isUserSigned(envelope.action);
+    if (isL1 && envelope.vaultAddress !== undefined)
+      return err(`Vault not registered: ${envelope.vaultAddress}`);
+    if (isL1 && envelope.expiresAfter !== undefined && envelope.expiresAfter < wallMs) {
       signing.requestsUsed += 5;
       return err("Action already expired");
     }
@@ -48,6 +51,19 @@ export class ActionExecutor {
     return this.exchange.inTransaction(() =>
       this.carryOut(signing, envelope.action, Math.floor(exchMs), wallMs),
     );
+  }
+
+  /**
+   * The account whose key or valid agent signed, or the venue's error text. Only its own key signs user-signed actions: an
+   * agent's address is to them just an address without money.
+   */
+  private signingAccount(signer: string, action: Action, wallMs: number): Account | string {
+    const own = this.exchange.account(signer);
+    if (own !== undefined) return own;
+    if (isUserSigned(action)) return `Must deposit before performing actions. User: ${signer}`;
+    const agent = this.exchange.agents.get(signer);
+    if (agent !== undefined && agent.validUntilMs > wallMs) return agent.account;
+    return `User or API Wallet ${signer} does not exist.`;
   }
 
   /** Kept per signing key: an agent's nonces are its own, whatever account it acts for. */
@@ -97,6 +113,8 @@ export class ActionExecutor {
         return this.scheduleCancel(account, action.time, wallMs);
       case "noop":
         return ok("default");
+      default:
+        return this.accountActions.carryOut(account, action, wallMs);
     }
   }
 
@@ -211,4 +229,14 @@ export class ActionExecutor {
         this.exchange.cancel(order, Math.floor(exchMs), "scheduledCancel");
     }
   }
+}
+
+/** A user-signed action repeats the request's nonce inside what is signed. The venue's text for a difference is not known. */
+function nonceMismatch({ action, nonce }: Envelope): string | undefined {
+  if (!isUserSigned(action)) return undefined;
+  const field = USER_SIGNED[action.type].nonceField;
+  const signed = (action as unknown as Readonly<Record<string, number>>)[field];
+  return signed === nonce
+    ? undefined
+    : `Invalid nonce: signed ${field} ${signed} is not the request's ${nonce}`;
 }

@@ -3,8 +3,8 @@
  */
 import type { HttpResponse, TemplatedApp } from "uWebSockets.js";
 import { type Envelope, parseEnvelope } from "./actions.js";
+import type { ExchangeResponse } from "./answers.js";
 import type { Counts } from "./connections.js";
-import type { ExchangeResponse } from "./execute.js";
 import { MALFORMED } from "./info.js";
 
 /** What both transports ask of the exchange behind them. */

@@ -10,10 +10,11 @@
 import { App, type us_listen_socket, us_listen_socket_close, us_socket_local_port } from "uWebSockets.js";
 import type { Clock, Timers } from "../domain/index.js";
 import type { Envelope } from "./actions.js";
+import type { ExchangeResponse } from "./answers.js";
 import { addressOfKey, recoverSigner, type SignatureSource } from "./auth.js";
 import { Connections, Counts } from "./connections.js";
 import { DEFAULT_EXCHANGE_OPTIONS, Exchange, type ExchangeOptions, type FeeRates } from "./exchange.js";
-import { ActionExecutor, type ExchangeResponse } from "./execute.js";
+import { ActionExecutor } from "./execute.js";
 import { type Gateway, routeHttp } from "./http.js";
 import { answerInfo } from "./info.js";
 import { MarketDriver, type SimMarket, type Speed } from "./market.js";

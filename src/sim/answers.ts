@@ -1,0 +1,10 @@
+/** The two shapes of an answer to an action (reference 4.1). */
+export type ExchangeResponse =
+  | { readonly status: "ok"; readonly response: { readonly type: string; readonly data?: unknown } }
+  | { readonly status: "err"; readonly response: string };
+
+export const ok = (type: string, statuses?: readonly unknown[]): ExchangeResponse => ({
+  status: "ok",
+  response: statuses === undefined ? { type } : { type, data: { statuses } },
+});
+export const err = (response: string): ExchangeResponse => ({ status: "err", response });
