@@ -5,9 +5,11 @@
  */
 import type { WebSocket } from "uWebSockets.js";
 import type { Clock } from "../domain/index.js";
+import type { FaultCarrier, Wire } from "./fault-carrier.js";
 import { type Subscription, Topics } from "./subscriptions.js";
 
 export interface Connection {
+  readonly wire: Wire;
   ws: WebSocket<Connection> | undefined;
   readonly subscriptions: Map<string, Subscription>;
   lastSentNs: number;
@@ -33,10 +35,12 @@ const CONGESTED_BYTES = 256 * 1024;
 export class Connections {
   private readonly open = new Set<Connection>();
   readonly topics = new Topics<Connection>();
+  private created = 0;
 
   constructor(
     private readonly clock: Clock,
     private readonly counts: Counts,
+    private readonly carrier: FaultCarrier,
   ) {}
 
   get size(): number {
@@ -45,6 +49,7 @@ export class Connections {
 
   create(): Connection {
     return {
+      wire: this.carrier.wire(++this.created),
       ws: undefined,
       subscriptions: new Map(),
       lastSentNs: this.clock.monoNs(),
@@ -59,10 +64,26 @@ export class Connections {
 
   remove(connection: Connection): void {
     connection.ws = undefined;
+    connection.wire.outbound.clear();
     this.open.delete(connection);
   }
 
   send(c: Connection, frame: string): void {
+    if (c.ws === undefined) return;
+    this.carrier.push(
+      c.wire,
+      frame,
+      (text) => this.transmit(c, text),
+      () => this.cut(c),
+    );
+  }
+
+  /** Ends a connection without a word, as a broken line does. */
+  cut(c: Connection): void {
+    c.ws?.close();
+  }
+
+  private transmit(c: Connection, frame: string): void {
     if (c.ws === undefined) return;
     this.counts.frames++;
     this.counts.bytes += frame.length;
@@ -105,6 +126,13 @@ export class Connections {
       this.counts.slow++;
       c.ws?.close();
     }
+  }
+
+  /** Ends every connection without a word. @returns how many there were. */
+  cutAll(): number {
+    const all = [...this.open];
+    for (const c of all) this.cut(c);
+    return all.length;
   }
 
   closeAll(): void {

@@ -17,6 +17,7 @@ import {
   FAULT_PARTS,
   FAULT_POINTS,
   FAULT_STREAMS,
+  FAULTS_WITH_PART,
   type FaultKind,
   type FaultRule,
   type FaultWhere,
@@ -182,8 +183,8 @@ function whereOf(f: Fields, kind: FaultKind, at: string): FaultWhere | undefined
       `${kind} happens to pushed frames only: want stream public or private, or channel`,
     );
   }
-  if (part !== undefined && kind !== "loss" && kind !== "http5xx") {
-    throw new FaultRuleError(at, `${kind} takes no part: only loss and http5xx do`);
+  if (part !== undefined && !FAULTS_WITH_PART.includes(kind)) {
+    throw new FaultRuleError(at, `${kind} takes no part: only ${FAULTS_WITH_PART.join(", ")} do`);
   }
   const where: FaultWhere = {
     ...(stream === undefined ? {} : { stream }),

@@ -31,7 +31,7 @@ export const FAULT_STREAMS = ["public", "private", "http", "post"] as const;
 export type FaultStream = (typeof FAULT_STREAMS)[number];
 
 export const FAULT_PARTS = ["request", "answer"] as const;
-/** request: it never reaches the exchange. answer: it takes effect, and the client is not told. */
+/** request: it suffers before it takes effect. answer: it takes effect, and its answer suffers. */
 export type FaultPart = (typeof FAULT_PARTS)[number];
 
 /** Where a rule holds; what is left out holds everywhere. */
@@ -43,7 +43,7 @@ export interface FaultWhere {
   readonly action?: string;
   /** The n-th connection of the simulator's life, from 1. */
   readonly connection?: number;
-  /** Of a lost or failed (5xx) request; left out: a coin decides. */
+  /** Of a request that is delayed, lost, cut off or failed (5xx); left out: a coin decides. */
   readonly part?: FaultPart;
 }
 
@@ -92,11 +92,13 @@ export interface Decision {
   readonly isClean: boolean;
   /** Holds this one and, on a connection, everything behind it: order is kept. */
   readonly delayMs: number;
+  /** Of a delayed request: it takes effect at once and its answer waits. */
+  readonly isAnswerDelayed: boolean;
   /** Holds this one alone: what comes later may overtake it. 0: no. */
   readonly reorderMs: number;
   /** The frame, or the request or its answer, goes nowhere. */
   readonly isLost: boolean;
-  /** Of a lost or failed request: whether it took effect before. */
+  /** Of a request lost, failed or cut off: whether it took effect before. */
   readonly isExecuted: boolean;
   /** How often it is delivered. */
   readonly copies: number;
@@ -119,6 +121,7 @@ export interface Decision {
 const CLEAN: Decision = Object.freeze({
   isClean: true,
   delayMs: 0,
+  isAnswerDelayed: false,
   reorderMs: 0,
   isLost: false,
   isExecuted: false,
@@ -132,6 +135,9 @@ const CLEAN: Decision = Object.freeze({
   pieces: 1,
 });
 type Draft = { -readonly [K in keyof Decision]: Decision[K] };
+
+/** Kinds for which it matters whether the request took effect before. */
+export const FAULTS_WITH_PART: readonly FaultKind[] = ["delay", "loss", "disconnect", "http5xx"];
 
 /** At which points a kind can fire at all. */
 export const FAULT_POINTS: Readonly<Record<FaultKind, readonly FaultPoint["at"][]>> = {
@@ -279,6 +285,7 @@ function apply(active: ActiveRule, draft: Draft, key: string, nowMs: number): vo
   switch (rule.kind) {
     case "delay":
       draft.delayMs += active.drawMs();
+      draft.isAnswerDelayed = isExecuted(active);
       return;
     case "reorder":
       draft.reorderMs = Math.max(draft.reorderMs, active.drawMs());
@@ -292,6 +299,7 @@ function apply(active: ActiveRule, draft: Draft, key: string, nowMs: number): vo
       return;
     case "disconnect":
       draft.isDisconnect = true;
+      draft.isExecuted = isExecuted(active);
       draft.outageMs = Math.max(draft.outageMs, active.drawMs());
       return;
     case "http429":

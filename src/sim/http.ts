@@ -5,11 +5,13 @@ import type { HttpResponse, TemplatedApp } from "uWebSockets.js";
 import { type Envelope, parseEnvelope } from "./actions.js";
 import type { ExchangeResponse } from "./answers.js";
 import type { Counts } from "./connections.js";
+import type { FaultCarrier, RequestWay } from "./fault-carrier.js";
 import { MALFORMED } from "./info.js";
 
 /** What both transports ask of the exchange behind them. */
 export interface Gateway {
   readonly counts: Counts;
+  readonly carrier: FaultCarrier;
   /** A JSON-able value, or `MALFORMED`. */
   info(body: unknown): unknown;
   /** Verifies and carries out a signed action; answers once, perhaps later. */
@@ -69,9 +71,17 @@ function refuse(gateway: Gateway, reply: HttpReply): void {
 }
 
 function answerInfoRequest(gateway: Gateway, body: unknown, reply: HttpReply): void {
-  const answer = gateway.info(body);
-  if (answer === MALFORMED) refuse(gateway, reply);
-  else reply.json(JSON.stringify(answer));
+  const action = String((body as { type?: unknown } | null)?.type);
+  reply.isDeferred = true;
+  gateway.carrier.request({ stream: "http", endpoint: "info", action }, undefined, {
+    execute: (answer) => {
+      const data = gateway.guard("request", () => gateway.info(body));
+      if (data === MALFORMED) refuse(gateway, reply);
+      else if (data === undefined) reply.text("500 Internal Server Error", "null");
+      else answer(JSON.stringify(data));
+    },
+    ...waysOut(reply),
+  });
 }
 
 function answerExchangeRequest(gateway: Gateway, body: unknown, reply: HttpReply): void {
@@ -80,9 +90,29 @@ function answerExchangeRequest(gateway: Gateway, body: unknown, reply: HttpReply
     refuse(gateway, reply);
     return;
   }
+  const action = envelope.action.type;
   reply.isDeferred = true;
-  gateway.perform(envelope, (response) => reply.json(JSON.stringify(response)));
+  gateway.carrier.request({ stream: "http", endpoint: "exchange", action }, undefined, {
+    execute: (answer) => gateway.perform(envelope, (response) => answer(JSON.stringify(response))),
+    ...waysOut(reply),
+  });
 }
+
+const STATUS_TEXTS: Readonly<Record<number, string>> = {
+  429: "Too Many Requests",
+  500: "Internal Server Error",
+  502: "Bad Gateway",
+  503: "Service Unavailable",
+  504: "Gateway Timeout",
+};
+export const statusLine = (status: number): string => `${status} ${STATUS_TEXTS[status] ?? "Error"}`;
+
+const waysOut = (reply: HttpReply): Pick<RequestWay, "give" | "fail" | "reject" | "cut"> => ({
+  give: (text) => reply.json(text),
+  fail: (status) => reply.text(statusLine(status), "null"),
+  reject: (text) => reply.json(JSON.stringify({ status: "err", response: text })),
+  cut: () => reply.cut(),
+});
 
 /** An HTTP answer that is given at most once, and not at all when the client has gone. */
 export class HttpReply {
@@ -102,6 +132,13 @@ export class HttpReply {
 
   text(status: string, body: string): void {
     this.send(status, "text/plain; charset=utf-8", body);
+  }
+
+  /** Ends the connection without an answer. */
+  cut(): void {
+    if (this.isDone) return;
+    this.isDone = true;
+    this.res.close();
   }
 
   private send(status: string, type: string, body: string): void {

@@ -67,6 +67,8 @@ export function bookView(capacity = 20): BookView {
 
 /** What the exchange core needs of a market's book; `L3Book` and `TapeBook` both are one. */
 export interface MatchingBook {
+  /** How much of a match of `szLots` trades in one print, 1..szLots; the rest follows at once. Left out: all of it. */
+  cut?: ((szLots: number) => number) | undefined;
   /** 0 when the side is empty. */
   readonly bestBidTicks: number;
   readonly bestAskTicks: number;
@@ -128,6 +130,7 @@ export class L3Book implements MatchingBook {
   private readonly asks = new BookSide(Side.Sell);
   private readonly spareLevels: Level[] = [];
   orderCount = 0;
+  cut: ((szLots: number) => number) | undefined = undefined;
 
   get bestBidTicks(): number {
     return this.bids.best?.pxTicks ?? 0;
@@ -155,7 +158,8 @@ export class L3Book implements MatchingBook {
         events.onSelfTrade(maker);
         continue;
       }
-      const traded = Math.min(left, maker.szLots);
+      const match = Math.min(left, maker.szLots);
+      const traded = this.cut === undefined ? match : this.cut(match);
       left -= traded;
       if (traded === maker.szLots) {
         this.remove(maker);

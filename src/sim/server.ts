@@ -8,13 +8,15 @@
  * Thread: the main thread of a process; a uWebSockets.js app in a worker can abort the process (DESIGN §2).
  */
 import { App, type us_listen_socket, us_listen_socket_close, us_socket_local_port } from "uWebSockets.js";
-import type { Clock, Timers } from "../domain/index.js";
+import { type Clock, Rng, type Timers } from "../domain/index.js";
 import type { Envelope } from "./actions.js";
 import type { ExchangeResponse } from "./answers.js";
 import { addressOfKey, recoverSigner, type SignatureSource } from "./auth.js";
 import { Connections, Counts } from "./connections.js";
 import { DEFAULT_EXCHANGE_OPTIONS, Exchange, type ExchangeOptions, type FeeRates } from "./exchange.js";
 import { ActionExecutor } from "./execute.js";
+import { FaultCarrier } from "./fault-carrier.js";
+import { Faults } from "./faults.js";
 import { type Gateway, routeHttp } from "./http.js";
 import { answerInfo } from "./info.js";
 import { MarketDriver, type SimMarket, type Speed } from "./market.js";
@@ -48,6 +50,8 @@ export interface SimOptions {
   readonly idleCloseMs?: number;
   /** A client that leaves its socket full for so long is disconnected. Default 10 s. */
   readonly stuckClientMs?: number;
+  /** What goes wrong, with its dice. Default: nothing, until rules are set (see `control.ts`). */
+  readonly faults?: Faults;
   readonly clock: Clock;
   readonly timers: Timers;
   readonly log: (line: string) => void;
@@ -114,6 +118,7 @@ export async function startSimServer(options: SimOptions): Promise<SimServer> {
 class Server implements SimServer, Gateway, SubscriptionSource {
   readonly exchange: Exchange;
   readonly counts = new Counts();
+  readonly carrier: FaultCarrier;
   private readonly connections: Connections;
   private readonly publisher: Publisher;
   private readonly executor: ActionExecutor;
@@ -134,7 +139,9 @@ class Server implements SimServer, Gateway, SubscriptionSource {
       ...options.exchange,
       ...(options.feeRates === undefined ? {} : { fees: options.feeRates }),
     });
-    this.connections = new Connections(clock, this.counts);
+    const faults = options.faults ?? new Faults([], new Rng(0));
+    this.carrier = new FaultCarrier(faults, clock, timers, (run) => this.guard("held frame", run));
+    this.connections = new Connections(clock, this.counts, this.carrier);
     this.publisher = new Publisher(this.exchange, this.connections, () => this.driver.nowMs());
     this.exchange.events = this.publisher;
     this.executor = new ActionExecutor(this.exchange);
@@ -162,6 +169,7 @@ class Server implements SimServer, Gateway, SubscriptionSource {
         simMarket.book,
       );
       this.publisher.addMarket(market, simMarket);
+      simMarket.book.cut = (szLots) => this.carrier.cut(szLots);
       simMarket.open({ exchange: this.exchange, market, outlet: this.publisher }, this.driver.nowMs());
     }
   }

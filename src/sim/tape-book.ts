@@ -105,6 +105,7 @@ export class TapeBook implements MatchingBook {
   private readonly ownBids: BookOrder[] = [];
   private readonly ownAsks: BookOrder[] = [];
   private newestExchMs = Number.NEGATIVE_INFINITY;
+  cut: ((szLots: number) => number) | undefined = undefined;
 
   get bestBidTicks(): number {
     return Math.max(this.bids.count > 0 ? this.bids.pxTicks[0]! : 0, this.ownBids[0]?.pxTicks ?? 0);
@@ -141,7 +142,7 @@ export class TapeBook implements MatchingBook {
           events.onSelfTrade(client);
           continue;
         }
-        const traded = Math.min(left, client.szLots);
+        const traded = this.pieceOf(Math.min(left, client.szLots));
         left -= traded;
         this.shrink(client, traded);
         events.onMatch(client, client.pxTicks, traded);
@@ -151,7 +152,7 @@ export class TapeBook implements MatchingBook {
         client !== undefined && client.pxTicks === recordedPx
           ? client.queueAheadLots
           : Number.POSITIVE_INFINITY;
-      const traded = Math.min(left, recorded.szLots[0]!, ahead);
+      const traded = this.pieceOf(Math.min(left, recorded.szLots[0]!, ahead));
       left -= traded;
       recorded.szLots[0]! -= traded;
       if (recorded.szLots[0]! <= 0) recorded.dropFront(1);
@@ -227,7 +228,7 @@ export class TapeBook implements MatchingBook {
       left > 0 && o !== undefined && makerSign * o.pxTicks > makerSign * pxTicks;
       o = own[0]
     ) {
-      left -= this.fill(o, Math.min(left, o.szLots), tid, onFill);
+      left -= this.fillPiece(o, Math.min(left, o.szLots), tid, onFill);
     }
     let passed = 0;
     for (let o = own[0]; left > 0 && o !== undefined && o.pxTicks === pxTicks; o = own[0]) {
@@ -235,7 +236,7 @@ export class TapeBook implements MatchingBook {
       const consumed = Math.min(left, ahead);
       passed += consumed;
       left -= consumed;
-      if (left > 0) left -= this.fill(o, Math.min(left, o.szLots), tid, onFill);
+      if (left > 0) left -= this.fillPiece(o, Math.min(left, o.szLots), tid, onFill);
     }
     if (passed > 0) advanceQueue(own, pxTicks, passed);
   }
@@ -245,6 +246,16 @@ export class TapeBook implements MatchingBook {
     this.bids.count = 0;
     this.asks.count = 0;
     this.newestExchMs = Number.NEGATIVE_INFINITY;
+  }
+
+  private pieceOf(szLots: number): number {
+    return this.cut === undefined || szLots <= 1 ? szLots : this.cut(szLots);
+  }
+
+  /** A print's own id goes to its last piece: two fills of an order with one id would be one fill told twice. */
+  private fillPiece(order: BookOrder, szLots: number, tid: number, onFill: PassiveFill): number {
+    const piece = this.pieceOf(szLots);
+    return this.fill(order, piece, piece < szLots ? 0 : tid, onFill);
   }
 
   private fill(order: BookOrder, szLots: number, tid: number, onFill: PassiveFill): number {
@@ -268,7 +279,7 @@ export class TapeBook implements MatchingBook {
   private fillCrossed(own: BookOrder[], recorded: RecordedSide, side: Side, onFill: PassiveFill): void {
     for (let o = own[0]; o !== undefined && recorded.count > 0; o = own[0]) {
       if (side * recorded.pxTicks[0]! > side * o.pxTicks) return;
-      const traded = Math.min(o.szLots, recorded.szLots[0]!);
+      const traded = this.pieceOf(Math.min(o.szLots, recorded.szLots[0]!));
       recorded.szLots[0]! -= traded;
       if (recorded.szLots[0]! <= 0) recorded.dropFront(1);
       if (traded > 0) this.fill(o, traded, 0, onFill);

@@ -4,7 +4,7 @@
 import type { TemplatedApp } from "uWebSockets.js";
 import { parseEnvelope } from "./actions.js";
 import type { Connection, Connections } from "./connections.js";
-import { type Gateway, JSON_422 } from "./http.js";
+import { type Gateway, JSON_422, statusLine } from "./http.js";
 import { MALFORMED } from "./info.js";
 import { parseSubscription, type Subscription } from "./subscriptions.js";
 
@@ -41,6 +41,10 @@ export class WebSocketSurface {
       idleTimeout: 0,
       sendPingsAutomatically: false,
       upgrade: (res, req, context) => {
+        if (this.gateway.carrier.isOutage) {
+          res.close();
+          return;
+        }
         res.upgrade(
           this.connections.create(),
           req.getHeader("sec-websocket-key"),
@@ -167,13 +171,24 @@ export class WebSocketSurface {
       this.gateway.counts.malformed++;
       answer(JSON.stringify({ type: "error", payload: `422 Unprocessable Entity: ${JSON_422}` }));
     };
+    const { carrier } = this.gateway;
+    const ways = {
+      give: answer,
+      fail: (status: number) => answer(JSON.stringify({ type: "error", payload: statusLine(status) })),
+      reject: (text: string) =>
+        answer(JSON.stringify({ type: "action", payload: { status: "err", response: text } })),
+      cut: () => this.connections.cut(c),
+    };
     if (type === "info") {
-      const data = this.gateway.info(payload);
-      if (data === MALFORMED) refuse();
-      else {
-        const infoType = (payload as { type: string }).type;
-        answer(JSON.stringify({ type: "info", payload: { type: infoType, data } }));
-      }
+      const infoType = String((payload as { type?: unknown } | null)?.type);
+      carrier.request({ stream: "post", endpoint: "info", action: infoType }, c.wire, {
+        execute: (give) => {
+          const data = this.gateway.info(payload);
+          if (data === MALFORMED) refuse();
+          else give(JSON.stringify({ type: "info", payload: { type: infoType, data } }));
+        },
+        ...ways,
+      });
       return true;
     }
     const envelope = parseEnvelope(payload);
@@ -186,10 +201,15 @@ export class WebSocketSurface {
       this.sendError(c, `too many pending post requests id=${id}`);
       return true;
     }
-    this.pendingPosts++;
-    this.gateway.perform(envelope, (response) => {
-      this.pendingPosts--;
-      answer(`{"type":"action","payload":${JSON.stringify(response)}}`);
+    carrier.request({ stream: "post", endpoint: "exchange", action: envelope.action.type }, c.wire, {
+      execute: (give) => {
+        this.pendingPosts++;
+        this.gateway.perform(envelope, (response) => {
+          this.pendingPosts--;
+          give(`{"type":"action","payload":${JSON.stringify(response)}}`);
+        });
+      },
+      ...ways,
     });
     return true;
   }

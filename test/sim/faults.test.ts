@@ -114,6 +114,8 @@ describe("decisions", () => {
     expect(executed("loss:rate=1,part=request")).toEqual(new Set([false]));
     expect(executed("loss:rate=1,part=answer")).toEqual(new Set([true]));
     expect(executed("http5xx:rate=1")).toEqual(new Set([false, true]));
+    const held = new Faults([parseFaultText("delay:rate=1,part=answer")], new Rng(2)).decide(order, 0);
+    expect(held).toMatchObject({ isAnswerDelayed: true, isLost: false });
   });
 
   test("every kind shows in its decision and its count", () => {
@@ -205,7 +207,7 @@ count = 3
     ["staleBook:rate=1,stream=http", /staleBook happens to pushed frames only/],
     ["loss:rate=1,channel=bbo,action=order", /want one or the other/],
     ["partialFills:rate=1,stream=public", /happens in the market/],
-    ["delay:rate=1,action=order,part=answer", /takes no part/],
+    ["reject:rate=1,action=order,part=answer", /takes no part/],
     ["loss:rate=1,from=5,until=5", /until=5 is not after from=5/],
     ["loss:rate=1,count=1.5", /count is 1.5; want a whole number/],
     ["loss:rate=1,connection=0", /connection is 0/],
