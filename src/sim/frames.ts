@@ -2,7 +2,7 @@
  * Frames of the public channels as text, built without an object per level: the hot part of a push (reference 2).
  */
 import type { Exchange } from "./exchange.js";
-import { assetCtx } from "./info.js";
+import { assetCtx } from "./info/meta.js";
 import type { Market, TradeWire } from "./listed-market.js";
 import type { BookView } from "./matching.js";
 import { levelJson, levelsJson } from "./wire.js";

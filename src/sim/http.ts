@@ -6,7 +6,7 @@ import { type Envelope, parseEnvelope } from "./actions.js";
 import type { ExchangeResponse } from "./answers.js";
 import type { Counts } from "./connections.js";
 import type { FaultCarrier, RequestWay } from "./fault-carrier.js";
-import { MALFORMED } from "./info.js";
+import { MALFORMED, UNHANDLED } from "./info/request.js";
 
 /** What both transports ask of the exchange behind them. */
 export interface Gateway {
@@ -77,7 +77,7 @@ function answerInfoRequest(gateway: Gateway, body: unknown, reply: HttpReply): v
     execute: (answer) => {
       const data = gateway.guard("request", () => gateway.info(body));
       if (data === MALFORMED) refuse(gateway, reply);
-      else if (data === undefined) reply.text("500 Internal Server Error", "null");
+      else if (data === undefined || data === UNHANDLED) reply.text("500 Internal Server Error", "null");
       else answer(JSON.stringify(data));
     },
     ...waysOut(reply),

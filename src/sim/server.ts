@@ -18,7 +18,7 @@ import { ActionExecutor } from "./execute.js";
 import { FaultCarrier } from "./fault-carrier.js";
 import { Faults } from "./faults.js";
 import { type Gateway, routeHttp } from "./http.js";
-import { answerInfo } from "./info.js";
+import { answerInfo } from "./info/index.js";
 import { MarketDriver, type SimMarket, type Speed } from "./market.js";
 import { Publisher } from "./publishing.js";
 import type { Subscription } from "./subscriptions.js";

@@ -5,7 +5,7 @@
  * requests with the same echo are the same subscription.
  */
 import { parseAddress } from "./actions.js";
-import { parseAggregation } from "./info.js";
+import { parseAggregation } from "./info/book.js";
 
 export type Subscription =
   | { readonly type: "allMids" }

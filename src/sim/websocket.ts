@@ -5,7 +5,7 @@ import type { TemplatedApp } from "uWebSockets.js";
 import { parseEnvelope } from "./actions.js";
 import type { Connection, Connections } from "./connections.js";
 import { type Gateway, JSON_422, statusLine } from "./http.js";
-import { MALFORMED } from "./info.js";
+import { MALFORMED, UNHANDLED } from "./info/request.js";
 import { parseSubscription, type Subscription } from "./subscriptions.js";
 
 /** What a subscription is answered with, and who wants to know of it. */
@@ -185,6 +185,7 @@ export class WebSocketSurface {
         execute: (give) => {
           const data = this.gateway.info(payload);
           if (data === MALFORMED) refuse();
+          else if (data === UNHANDLED) ways.fail(500);
           else give(JSON.stringify({ type: "info", payload: { type: infoType, data } }));
         },
         ...ways,
