@@ -120,7 +120,7 @@ export class LiveEngine {
         error: (fields, text) => o.log("error", text, fields as Readonly<Record<string, unknown>>),
       },
       accountAddress: facts.account,
-      nonces: new NonceSequence(clock, o.lastNonce),
+      nonces: new NonceSequence(clock, { last: o.lastNonce }),
       tap: privateTap,
       onAccountEvent: (event) => this.onAccountEvent(event),
     });

@@ -3,7 +3,6 @@ import { chmodSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { inspect } from "node:util";
-import fc from "fast-check";
 import { afterAll, describe, expect, test } from "vitest";
 import { VenueError } from "../../src/venues/hyperliquid/errors.js";
 import type { Meta } from "../../src/venues/hyperliquid/info.js";
@@ -14,7 +13,6 @@ import {
   loadPrivateKey,
 } from "../../src/venues/hyperliquid/keys.js";
 import { networkEndpoints } from "../../src/venues/hyperliquid/network.js";
-import { NonceSequence } from "../../src/venues/hyperliquid/nonce.js";
 import {
   AssetNotFound,
   dexOf,
@@ -57,35 +55,6 @@ describe("networks", () => {
       'network "mainet" is unknown: use one of mainnet, testnet, localhost',
     );
     expect(thrown(() => networkEndpoints("localhost", { port: 70_000 })).code).toBe("BadNetwork");
-  });
-});
-
-describe("nonces", () => {
-  test("are the wall clock in ms, and still increase in a burst and when the clock steps back", () => {
-    fc.assert(
-      fc.property(fc.array(fc.integer({ min: 0, max: 2 ** 45 }), { minLength: 1 }), (walls) => {
-        let now = 0;
-        const nonces = new NonceSequence({ wallMs: () => now });
-        let last = 0;
-        for (now of walls) {
-          const nonce = nonces.next();
-          expect(nonce).toBe(Math.max(now, last + 1));
-          last = nonce;
-        }
-        expect(nonces.last).toBe(last);
-        expect(nonces.aheadMs).toBe(Math.max(0, last - now));
-      }),
-      { seed: 7 },
-    );
-  });
-
-  test("continue above a restored value", () => {
-    const nonces = new NonceSequence({ wallMs: () => 1000 }, 5000);
-    expect([nonces.next(), nonces.next()]).toEqual([5001, 5002]);
-  });
-
-  test("refuse a checkpoint that is not an integer", () => {
-    expect(() => new NonceSequence({ wallMs: () => 0 }, Number.NaN)).toThrow(RangeError);
   });
 });
 

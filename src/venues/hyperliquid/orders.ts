@@ -387,6 +387,7 @@ export class HyperliquidGateway implements OrderGateway {
       // The edge refuses with 429 before the exchange sees the action; other 4xx mean that it could not be read.
       if (answer.status !== 200) return (p) => p.onRefused(excerpt);
       const payload: unknown = JSON.parse(text);
+      this.recoverNonce(payload);
       return (p) => p.onReply(payload);
     } catch (error) {
       const text = (error as Error).message;
@@ -448,6 +449,7 @@ export class HyperliquidGateway implements OrderGateway {
       return;
     }
     if (response.type === "action") {
+      this.recoverNonce(response.payload);
       pending.onReply(response.payload);
       return;
     }
@@ -455,6 +457,13 @@ export class HyperliquidGateway implements OrderGateway {
       typeof response.payload === "string" ? response.payload : JSON.stringify(response.payload ?? null);
     if (response.type === "error" && !/^5\d\d/.test(text)) pending.onRefused(text);
     else pending.onUnknown(text);
+  }
+
+  /** A refused nonce did nothing; the next one must not be refused for the same reason. */
+  private recoverNonce(payload: unknown): void {
+    const { status, response } = (payload ?? {}) as { status?: unknown; response?: unknown };
+    if (status === "err" && typeof response === "string" && this.nonces.recover(response))
+      this.note("nonce", `${response.slice(0, 120)}: nonces go on from ${this.nonces.last}`);
   }
 
   private onOrderUpdates(data: unknown): void {
