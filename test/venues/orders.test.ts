@@ -227,15 +227,31 @@ describe("sending", () => {
     expect(await events.ack(c)).toEqual([{ kind: "cancelled" }]);
   });
 
-  test("carries vault and expiry, and marks cancels as fast when asked to", async () => {
+  test("carries the vault, and expiry on what must not come late: not on cancels, which are fast when asked", async () => {
     const vault = `0x${"ab".repeat(20)}`;
     const { venue, gateway } = await rig({ vaultAddress: vault, expiresAfterMs: 15_000, isFastCancel: true });
+    gateway.place(orders(1));
     gateway.cancel(cancels(1));
+    await venue.until(() => venue.posts.length === 2);
+    const [place, cancel] = venue.posts.map((post) => post.payload);
+    expect([place!.vaultAddress, cancel!.vaultAddress]).toEqual([vault, vault]);
+    expect(Math.abs(place!.expiresAfter! - place!.nonce - 15_000)).toBeLessThan(1000);
+    expect(cancel!.expiresAfter).toBeUndefined();
+    expect(cancel!.action.f).toBe(true);
+  });
+
+  test("goes on above the nonce that the venue names in a refusal", async () => {
+    const { venue, gateway, events } = await rig();
+    const batch = gateway.place(orders(1));
     await venue.until(() => venue.posts.length === 1);
-    const { payload } = venue.posts[0]!;
-    expect(payload.vaultAddress).toBe(vault);
-    expect(Math.abs(payload.expiresAfter! - payload.nonce - 15_000)).toBeLessThan(1000);
-    expect(payload.action.f).toBe(true);
+    const { id, payload } = venue.posts[0]!;
+    const lowest = payload.nonce + 3_600_000;
+    const response = `Invalid nonce: nonce too low ${payload.nonce} < ${lowest}`;
+    venue.send(reply(id, { status: "err", response }));
+    expect(await events.ack(batch)).toMatchObject([{ kind: "error", code: "Nonce" }]);
+    gateway.place(orders(1));
+    await venue.until(() => venue.posts.length === 2);
+    expect(venue.posts[1]!.payload.nonce).toBeGreaterThan(lowest);
   });
 
   test("nonces of a burst are all different and increase", async () => {

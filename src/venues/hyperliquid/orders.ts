@@ -67,7 +67,10 @@ export interface HyperliquidGatewayOptions {
   readonly accountAddress?: string;
   /** Sub-account or vault traded for: its events are followed, its orders signed for. */
   readonly vaultAddress?: string;
-  /** Actions that reach the venue later than this after being signed are refused by it (at 5× weight). Off by default. */
+  /**
+   * Placements and changes that reach the venue later than this after being signed are refused by it; cancels never expire.
+   * Off by default: a refusal costs five times the weight, and a clock this far behind would have every order refused.
+   */
   readonly expiresAfterMs?: number;
   /** Default 3000. */
   readonly requestTimeoutMs?: number;
@@ -306,7 +309,7 @@ export class HyperliquidGateway implements OrderGateway {
     for (let from = 0; from < items.length; from += MAX_BATCH) {
       const to = Math.min(items.length, from + MAX_BATCH);
       const nonce = this.prepare(() => encode(from, to));
-      this.sign(nonce);
+      this.sign(nonce, kind === "cancel" ? undefined : this.options.expiresAfterMs);
       const markets = new Array<Instrument | undefined>(to - from);
       for (let i = from; i < to; i++) markets[i - from] = this.options.instruments[assetOf(items[i]!)];
       this.dispatch(new PendingBatch(batch, kind, from, markets, () => this.events));
@@ -316,7 +319,7 @@ export class HyperliquidGateway implements OrderGateway {
 
   private control(what: string, encode: () => void): Promise<void> {
     return new Promise((resolve, reject) => {
-      this.sign(this.prepare(encode));
+      this.sign(this.prepare(encode), undefined);
       this.dispatch(new PendingControl(what, resolve, reject));
     });
   }
@@ -328,9 +331,9 @@ export class HyperliquidGateway implements OrderGateway {
     return this.nonces.next();
   }
 
-  private sign(nonce: number): void {
+  private sign(nonce: number, expiresAfterMs: number | undefined): void {
     const { encoder, lastSend, vaultBytes } = this;
-    const { clock, signer, expiresAfterMs } = this.options;
+    const { clock, signer } = this.options;
     const expiresAfter =
       expiresAfterMs === undefined ? undefined : Math.floor(clock.wallMs() + expiresAfterMs);
     lastSend.signStartMonoNs = clock.monoNs();
