@@ -6,7 +6,9 @@
  * Σ balance − Σ sign·entry cost + fees collected = Σ deposits, to the micro-dollar.
  */
 import { Side } from "../domain/index.js";
+import { AddressBudget } from "./limits.js";
 import { BookOrder } from "./matching.js";
+import { type OrderGroup, type Trigger, triggerWire } from "./triggers.js";
 import { dec } from "./wire.js";
 
 export type SimTif = "Gtc" | "Ioc" | "Alo" | "FrontendMarket";
@@ -15,6 +17,12 @@ export type SimTif = "Gtc" | "Ioc" | "Alo" | "FrontendMarket";
 export class SimOrder extends BookOrder {
   status = "open";
   statusMs: number;
+  /** Of TP/SL and stop orders. */
+  trigger: Trigger | undefined = undefined;
+  /** The TP/SL orders that depend on this one, or the ones it was placed with. */
+  group: OrderGroup | undefined = undefined;
+  /** Of a TWAP's slice. */
+  twapId: number | null = null;
 
   constructor(
     oid: number,
@@ -104,7 +112,7 @@ export interface FillWire {
   readonly fee: string;
   readonly tid: number;
   readonly feeToken: string;
-  readonly twapId: null;
+  readonly twapId: number | null;
   readonly cloid?: string;
 }
 
@@ -126,7 +134,7 @@ export class Account {
   readonly fills: FillWire[] = [];
   readonly chosenLeverage: (number | undefined)[] = [];
   cumVolumeUsd = 0;
-  requestsUsed = 0;
+  readonly requests = new AddressBudget();
   /** Dead man's switch, wall-clock ms; undefined when disarmed. */
   scheduledCancelMs: number | undefined;
   scheduledCancelDay = 0;
@@ -233,12 +241,13 @@ export function frontendOrderWire(o: SimOrder): Record<string, unknown> {
     triggerCondition: "N/A",
     isTrigger: false,
     triggerPx: "0.0",
-    children: [],
+    children: o.group?.parent === o ? o.group.openChildren().map(frontendOrderWire) : [],
     isPositionTpsl: false,
     reduceOnly: o.isReduceOnly,
-    orderType: o.tif === "FrontendMarket" ? "Market" : "Limit",
+    orderType: o.twapId !== null ? "Twap Slice" : o.tif === "FrontendMarket" ? "Market" : "Limit",
     origSz: dec(o.origSzLots, o.market.szDecimals),
     tif: o.tif,
+    ...(o.trigger === undefined ? {} : triggerWire(o.trigger, o.market.pxDecimals)),
     cloid: o.cloid ?? null,
   };
 }

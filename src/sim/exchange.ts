@@ -6,7 +6,7 @@
  * man's switch), the wall time (`wallMs`). At speed 1 the two are the same.
  *
  * Checks follow the order of reference/hyperliquid-api.md 8.3; texts are those of 4.11 and 4.12. Not modelled yet: isolated
- * margin, liquidation, funding payments, open-interest caps, trigger orders, address rate limits (counted, not enforced).
+ * margin, liquidation, funding payments, open-interest caps. Trigger orders and TWAPs live in `Triggers` and `Twaps`.
  */
 import { decimalToWire, type Instrument, Side, stepTicks, wireToDecimal } from "../domain/index.js";
 import {
@@ -20,9 +20,11 @@ import {
   type SimTif,
 } from "./account.js";
 import type { OrderWire } from "./actions.js";
+import { CROWDED_OPEN_ORDERS, openOrdersCap, TOO_MANY_ORDERS } from "./limits.js";
 import { Market, TAPE_ADDRESS, type TradeWire, tapeHash } from "./listed-market.js";
 import type { MatchEvents, MatchingBook } from "./matching.js";
 import { Agents, SettingsBook } from "./permissions.js";
+import { isParked, parseTrigger, type TriggerSpec } from "./triggers.js";
 import { dec } from "./wire.js";
 
 export interface FeeRates {
@@ -40,6 +42,7 @@ export interface ExchangeOptions {
   readonly scheduleCancelMinVolumeUsd: number;
   /** Largest distance of a limit price from the mark, as a fraction of it. */
   readonly priceBand: number;
+  /** Before any volume; more with it, up to 5000. */
   readonly openOrdersMax: number;
 }
 
@@ -66,6 +69,16 @@ const NO_EVENTS: ExchangeEvents = {
   onNonUserCancel() {},
 };
 
+/** Told of what happens to orders that others depend on; called synchronously. */
+export interface OrderLifecycle {
+  /** An order has left the exchange, with its final status. House orders are not told. */
+  onClosed(order: SimOrder): void;
+  /** Fills of the account in this market have been booked; its position may have changed. */
+  onFills(account: Account, market: Market): void;
+}
+
+const NO_LIFECYCLE: OrderLifecycle = { onClosed() {}, onFills() {} };
+
 /** An order that passed parsing: on integers, not yet checked against the market. */
 export interface OrderSpec {
   readonly market: Market;
@@ -75,6 +88,8 @@ export interface OrderSpec {
   readonly tif: SimTif;
   readonly isReduceOnly: boolean;
   readonly cloid: string | undefined;
+  /** Present on TP/SL and stop orders, which `Triggers` places. */
+  readonly trigger?: TriggerSpec;
 }
 
 export type OrderStatusWire =
@@ -93,6 +108,9 @@ export type OrderStatusWire =
 export interface Placement {
   readonly order: SimOrder | undefined;
   readonly status: OrderStatusWire;
+  /** What traded on arrival: size, and price × size. */
+  readonly takenLots: number;
+  readonly takenMicroUsd: number;
 }
 
 /** Above any oid seen in public recordings, so that a mixed-up network is noticed by eye. */
@@ -109,6 +127,7 @@ export class Exchange {
   feePotMicroUsd = 0;
   depositsMicroUsd = 0;
   events: ExchangeEvents = NO_EVENTS;
+  lifecycle: OrderLifecycle = NO_LIFECYCLE;
   private nextOid = FIRST_OID;
   private tradeCount = 0;
 
@@ -148,6 +167,15 @@ export class Exchange {
     account.balanceMicroUsd += amountMicroUsd;
     this.depositsMicroUsd += amountMicroUsd;
     return account;
+  }
+
+  /** Takes money from an account's perp balance for the exchange. @returns false when it has not enough to spare. */
+  charge(account: Account, amountMicroUsd: number): boolean {
+    if (this.accountValueMicroUsd(account) - this.marginRequiredMicroUsd(account) < amountMicroUsd)
+      return false;
+    account.balanceMicroUsd -= amountMicroUsd;
+    this.feePotMicroUsd += amountMicroUsd;
+    return true;
   }
 
   addAgent(agent: string, account: Account): void {
@@ -215,19 +243,26 @@ export class Exchange {
 
   // --- Orders ------------------------------------------------------------------------------------------------------
 
-  /** Turns a wire order into integers. @returns the venue's payload error text when it can't be. */
-  parseOrder(wire: OrderWire): OrderSpec | string {
+  /**
+   * Turns a wire order into integers.
+   * @param mayBeEmpty true for TP/SL of a whole position, whose size is "0".
+   * @returns the venue's payload error text when it can't be.
+   */
+  parseOrder(wire: OrderWire, mayBeEmpty = false): OrderSpec | string {
     const market = this.markets[wire.a];
     if (market === undefined) return `Asset ${wire.a} does not exist.`;
-    if ("trigger" in wire.t) return "Invalid TP/SL price.";
     const szLots = wireToDecimal(wire.s, market.szDecimals);
     if (szLots === undefined) return "Order has invalid size.";
-    if (szLots === 0) return "Order has zero size.";
+    if (szLots === 0 && !mayBeEmpty) return "Order has zero size.";
+    const trigger = "trigger" in wire.t ? parseTrigger(wire.t.trigger, market.pxDecimals) : undefined;
+    if (typeof trigger === "string") return trigger;
     const pxTicks = wireToDecimal(wire.p, market.pxDecimals);
     if (pxTicks === undefined || pxTicks === 0) return "Order has invalid price.";
     if (!Number.isSafeInteger(pxTicks * szLots)) return "Order value too large.";
     const reference = market.referenceTicks;
-    if (reference > 0 && Math.abs(pxTicks - reference) > reference * this.options.priceBand) {
+    // The limit of a market trigger is the exchange's own.
+    const hasLimit = trigger?.isMarket !== true;
+    if (hasLimit && reference > 0 && Math.abs(pxTicks - reference) > reference * this.options.priceBand) {
       const percent = Math.round(this.options.priceBand * 100);
       return `Order price cannot be more than ${percent}% away from the reference price`;
     }
@@ -236,9 +271,10 @@ export class Exchange {
       side: wire.b ? Side.Buy : Side.Sell,
       pxTicks,
       szLots,
-      tif: wire.t.limit.tif,
+      tif: "limit" in wire.t ? wire.t.limit.tif : trigger?.isMarket === true ? "FrontendMarket" : "Gtc",
       isReduceOnly: wire.r,
       cloid: wire.c,
+      ...(trigger === undefined ? {} : { trigger }),
     };
   }
 
@@ -250,6 +286,11 @@ export class Exchange {
   private txHash = "";
   private txCount = 0;
   private nowMs = 0;
+
+  /** Exchange time of what is happening. */
+  get eventMs(): number {
+    return this.nowMs;
+  }
 
   private readonly matchEvents: MatchEvents = {
     onMatch: (maker, pxTicks, szLots) => {
@@ -275,23 +316,35 @@ export class Exchange {
    * Orders refused here have a record and an oid, as at the venue.
    */
   place(account: Account, spec: OrderSpec, exchMs: number): Placement {
+    return this.admit(this.newOrder(account, spec, exchMs), spec, exchMs);
+  }
+
+  /** Gives an order its oid and record, and nothing else yet. */
+  newOrder(account: Account, spec: OrderSpec, exchMs: number): SimOrder {
     this.nowMs = exchMs;
-    const { market, side, pxTicks, tif } = spec;
     const order = new SimOrder(
       this.nextOid++,
       account,
-      market,
-      side,
-      pxTicks,
+      spec.market,
+      spec.side,
+      spec.pxTicks,
       spec.szLots,
       spec.szLots,
-      tif,
+      spec.tif,
       spec.isReduceOnly,
       spec.cloid,
       exchMs,
     );
+    if (!account.isHouse) account.remember(order);
+    return order;
+  }
+
+  /** Checks, matches and rests an order that has its oid: a new one, or one whose trigger was met. */
+  admit(order: SimOrder, spec: OrderSpec, exchMs: number): Placement {
+    this.nowMs = exchMs;
+    const { account } = order;
+    const { market, side, pxTicks, tif } = spec;
     if (!account.isHouse) {
-      account.remember(order);
       const refusal = this.check(account, spec, order);
       if (refusal !== undefined) return this.refuse(order, refusal[0], refusal[1]);
     }
@@ -347,9 +400,10 @@ export class Exchange {
     }
     this.trimReduceOnly(account, market);
     const id = order.cloid === undefined ? { oid: order.oid } : { oid: order.oid, cloid: order.cloid };
-    if (takenLots === 0) return { order, status: { resting: id } };
+    if (takenLots === 0) return { order, status: { resting: id }, takenLots, takenMicroUsd };
     const avgPx = dec(Math.round((takenMicroUsd * 10) / takenLots), market.pxDecimals + 1);
-    return { order, status: { filled: { totalSz: dec(takenLots, market.szDecimals), avgPx, ...id } } };
+    const filled = { totalSz: dec(takenLots, market.szDecimals), avgPx, ...id };
+    return { order, status: { filled }, takenLots, takenMicroUsd };
   }
 
   /** Checks 3 and 4 of reference 8.3. Shrinks a reduce-only order to the position. */
@@ -364,17 +418,19 @@ export class Exchange {
     }
     const position = account.positions[market.asset]?.szLots ?? 0;
     const reducibleLots = position * side < 0 ? Math.abs(position) : 0;
-    const closesAll =
-      reducibleLots > 0 && (spec.isReduceOnly ? spec.szLots >= reducibleLots : spec.szLots === reducibleLots);
-    if (spec.pxTicks * spec.szLots < market.instrument.minNotionalUsd * 1e6 && !closesAll) {
+    // A triggered order passed this test when it was placed, and a TWAP slice is a part of something larger.
+    const isPart = order.trigger !== undefined || order.twapId !== null;
+    const isExempt =
+      isPart ||
+      (reducibleLots > 0 &&
+        (spec.isReduceOnly ? spec.szLots >= reducibleLots : spec.szLots === reducibleLots));
+    if (spec.pxTicks * spec.szLots < market.instrument.minNotionalUsd * 1e6 && !isExempt) {
       return [
         "minTradeNtlRejected",
         `Order must have minimum value of $${market.instrument.minNotionalUsd}.`,
       ];
     }
-    if (account.openOrders.size >= this.options.openOrdersMax) {
-      return ["tooManyOpenOrdersRejected", "Too many open orders."];
-    }
+    if (this.hasTooManyOrders(account, spec.isReduceOnly)) return TOO_MANY_ORDERS;
     if (spec.isReduceOnly) {
       if (reducibleLots === 0) return ["reduceOnlyRejected", "Reduce only order would increase position."];
       order.szLots = Math.min(order.szLots, reducibleLots);
@@ -382,16 +438,45 @@ export class Exchange {
     return undefined;
   }
 
-  private refuse(order: SimOrder, status: string, text: string): Placement {
-    if (!order.account.isHouse) this.close(order, status);
-    return { order, status: { error: `${text} asset=${order.market.asset}` } };
+  /** @param isFirstToGo true for reduce-only and trigger orders, which are refused earlier. */
+  hasTooManyOrders(account: Account, isFirstToGo: boolean): boolean {
+    const { openOrdersMax } = this.options;
+    const open = account.openOrders.size;
+    if (isFirstToGo && open >= Math.min(CROWDED_OPEN_ORDERS, openOrdersMax)) return true;
+    return open >= openOrdersMax && open >= openOrdersCap(account.cumVolumeUsd, openOrdersMax);
   }
 
-  /** Takes a resting order off its book. */
+  /** Ends an order that was refused. */
+  refuse(order: SimOrder, endStatus: string, text: string): Placement {
+    if (!order.account.isHouse) this.close(order, endStatus);
+    const status = { error: `${text} asset=${order.market.asset}` };
+    return { order, status, takenLots: 0, takenMicroUsd: 0 };
+  }
+
+  /** Lets an order wait off the book, visible as open: TP/SL and stops. */
+  park(order: SimOrder, exchMs: number): void {
+    this.nowMs = exchMs;
+    order.account.openOrders.set(order.oid, order);
+    this.announce(order);
+  }
+
+  /** Takes a parked order out of the open ones, for `admit`. */
+  unpark(order: SimOrder, exchMs: number): void {
+    this.nowMs = exchMs;
+    order.account.openOrders.delete(order.oid);
+    order.status = "triggered";
+    this.announce(order);
+    order.status = "open";
+  }
+
+  /** Takes a resting or parked order out; nothing when it has ended already. */
   cancel(order: SimOrder, exchMs: number, status = "canceled"): void {
     this.nowMs = exchMs;
-    this.markets[order.market.asset]!.book.remove(order);
-    this.release(order, order.szLots);
+    if (!order.account.isHouse && !order.account.openOrders.has(order.oid)) return;
+    if (!isParked(order)) {
+      this.markets[order.market.asset]!.book.remove(order);
+      this.release(order, order.szLots);
+    }
     this.close(order, status);
   }
 
@@ -449,7 +534,7 @@ export class Exchange {
       fee: dec(fee, 6),
       tid,
       feeToken: "USDC",
-      twapId: null,
+      twapId: order.twapId,
       ...(order.cloid === undefined ? {} : { cloid: order.cloid }),
     };
     account.recordFill(fill);
@@ -485,11 +570,13 @@ export class Exchange {
 
   /** Resting reduce-only orders follow the position: shrink with it, go when it is flat or turned (reference 8.7). */
   private trimReduceOnly(account: Account, market: Market): void {
+    this.lifecycle.onFills(account, market);
     const position = account.positions[market.asset];
     if (position === undefined || position.restingReduceOnlyCount === 0) return;
     let roomLots = Math.abs(position.szLots);
     for (const order of account.openOrders.values()) {
       if (!order.isReduceOnly || order.market.asset !== market.asset || order.szLots === 0) continue;
+      if (isParked(order)) continue;
       const allowed = order.side * position.szLots < 0 ? Math.min(order.szLots, roomLots) : 0;
       roomLots = Math.max(0, roomLots - allowed);
       if (allowed === order.szLots) continue;
@@ -520,7 +607,7 @@ export class Exchange {
   }
 
   private close(order: SimOrder, status: string): void {
-    if (order.account.openOrders.has(order.oid) && order.isReduceOnly) {
+    if (order.account.openOrders.has(order.oid) && order.isReduceOnly && !isParked(order)) {
       const p = order.account.positions[order.market.asset];
       if (p !== undefined) p.restingReduceOnlyCount--;
     }
@@ -531,6 +618,7 @@ export class Exchange {
     if (status === "selfTradeCanceled") {
       this.events.onNonUserCancel(order.account, order.market.coin, order.oid);
     }
+    this.lifecycle.onClosed(order);
   }
 
   private announce(order: SimOrder): void {
@@ -550,10 +638,10 @@ export class Exchange {
     return hi * 0x100000000 + lo;
   }
 
-  /** Runs one action: all its trades carry one hash, as at the venue. */
-  inTransaction<T>(run: () => T): T {
+  /** Runs one action: all its trades carry one hash, as at the venue. What no user sent has the zero hash. */
+  inTransaction<T>(run: () => T, hash: string = this.newHash()): T {
     const outer = this.txHash;
-    this.txHash = this.newHash();
+    this.txHash = hash;
     try {
       return run();
     } finally {

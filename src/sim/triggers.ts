@@ -1,0 +1,272 @@
+/**
+ * TP/SL and stop orders: parked off the book until the mark reaches them.
+ *
+ *   waitingForFill ──parent filled──▶ armed ──mark reaches the price──▶ triggered ──▶ an ordinary order, same oid
+ *
+ * A market trigger becomes an immediate order limited to 10 % beyond its trigger price, a limit trigger a Gtc at its limit. TP/SL placed with a
+ * parent wait for its complete fill and die when it is cancelled; when one leg of a pair executes the other is cancelled;
+ * reduce-only ones go when the position that they would have closed is gone.
+ *
+ * Deterministic: marks are compared once per change, and orders fire in order of oid.
+ *
+ * Source: reference/hyperliquid-api.md 8.8, 3.6, 4.2. Not known, and chosen here: a reduce-only trigger may be placed without
+ * a position, except a whole-position one; a partly filled immediate parent counts as filled; children are refused with
+ * their parent.
+ */
+import { Side, stepTicks, wireToDecimal } from "../domain/index.js";
+import type { Account, SimOrder } from "./account.js";
+import type { TriggerWire } from "./actions.js";
+import type { Exchange, OrderLifecycle, OrderSpec } from "./exchange.js";
+import { TOO_MANY_ORDERS } from "./limits.js";
+import type { Market } from "./listed-market.js";
+import { dec } from "./wire.js";
+
+export interface TriggerSpec {
+  readonly isMarket: boolean;
+  readonly pxTicks: number;
+  readonly tpsl: "tp" | "sl";
+}
+
+/** @returns the venue's payload error text when it isn't one. */
+export function parseTrigger(wire: TriggerWire, pxDecimals: number): TriggerSpec | string {
+  const pxTicks = wireToDecimal(wire.triggerPx, pxDecimals);
+  if (pxTicks === undefined || pxTicks === 0) return "Invalid TP/SL price.";
+  return { isMarket: wire.isMarket, pxTicks, tpsl: wire.tpsl };
+}
+
+/** Orders placed together: a parent with its TP/SL, or TP/SL of one position. */
+export class OrderGroup {
+  readonly children: SimOrder[] = [];
+
+  constructor(readonly parent: SimOrder | undefined) {}
+
+  openChildren(): SimOrder[] {
+    return this.children.filter((o) => o.account.openOrders.has(o.oid));
+  }
+}
+
+/** What makes an order wait. */
+export class Trigger {
+  state: "waitingForFill" | "armed" | "triggered" = "armed";
+  /** True when the mark has to rise to the price: take-profits of sells, stops of buys. */
+  readonly isAbove: boolean;
+  /** Sign of the position when last looked at; see `Triggers.onFills`. */
+  heldSign = 0;
+
+  constructor(
+    readonly spec: TriggerSpec,
+    side: Side,
+    readonly isPositionTpsl: boolean,
+  ) {
+    this.isAbove = (spec.tpsl === "tp") === (side === Side.Sell);
+  }
+
+  isMetAt(markTicks: number): boolean {
+    return this.isAbove ? markTicks >= this.spec.pxTicks : markTicks <= this.spec.pxTicks;
+  }
+}
+
+/** True while an order waits off the book. */
+export const isParked = (order: SimOrder): boolean =>
+  order.trigger !== undefined && order.trigger.state !== "triggered";
+
+/** What a trigger changes in a FrontendOpenOrder. */
+export function triggerWire(trigger: Trigger, pxDecimals: number): Record<string, unknown> {
+  const { spec, state } = trigger;
+  const isParkedNow = state !== "triggered";
+  const px = dec(spec.pxTicks, pxDecimals);
+  const condition = `Price ${trigger.isAbove ? "above" : "below"} ${px}`;
+  return {
+    triggerCondition: isParkedNow ? condition : "Triggered",
+    isTrigger: isParkedNow,
+    triggerPx: px,
+    isPositionTpsl: trigger.isPositionTpsl,
+    orderType: `${spec.tpsl === "tp" ? "Take Profit" : "Stop"} ${spec.isMarket ? "Market" : "Limit"}`,
+    tif: isParkedNow ? null : spec.isMarket ? "Ioc" : "Gtc",
+  };
+}
+
+const INVALID_TPSL = "Invalid TP/SL price.";
+const INCREASES = "Reduce only order would increase position.";
+/** Distance of a market trigger's limit from its trigger price. */
+const SLIPPAGE = 0.1;
+
+export type TriggerStatus = "waitingForTrigger" | "waitingForFill" | { readonly error: string };
+
+/** All parked orders of an exchange. Thread: any (single owner, that of the exchange). */
+export class Triggers implements OrderLifecycle {
+  /** Armed orders by market, ascending oid. */
+  private readonly armed: SimOrder[][] = [];
+  /** Mark at the last look; NaN: something was armed since. */
+  private readonly seenTicks: number[] = [];
+  /** Reduce-only armed orders by account: their position is watched. */
+  private readonly watched = new Map<Account, Set<SimOrder>>();
+
+  constructor(private readonly exchange: Exchange) {
+    exchange.lifecycle = this;
+  }
+
+  /**
+   * Places a trigger order, which waits for its parent (if that isn't filled yet) or for the mark.
+   * @param group the parent and siblings, if it was placed with any.
+   */
+  place(
+    account: Account,
+    spec: OrderSpec & { readonly trigger: TriggerSpec },
+    exchMs: number,
+    group?: OrderGroup,
+    isPositionTpsl = false,
+  ): TriggerStatus {
+    const { exchange } = this;
+    const { market, side, trigger: wanted } = spec;
+    const trigger = new Trigger(wanted, side, isPositionTpsl);
+    const pxTicks = wanted.isMarket ? marketLimit(market, side, wanted.pxTicks) : spec.pxTicks;
+    const order = exchange.newOrder(account, { ...spec, pxTicks }, exchMs);
+    order.trigger = trigger;
+    order.group = group;
+    const refusal = this.check(account, order, group?.parent);
+    if (refusal !== undefined) {
+      const { status } = exchange.refuse(order, refusal[0], refusal[1]);
+      return status as { error: string };
+    }
+    group?.children.push(order);
+    const isWaiting = group?.parent !== undefined && group.parent.status === "open";
+    if (isWaiting) trigger.state = "waitingForFill";
+    exchange.park(order, exchMs);
+    if (!isWaiting) this.arm(order);
+    return isWaiting ? "waitingForFill" : "waitingForTrigger";
+  }
+
+  private check(
+    account: Account,
+    order: SimOrder,
+    parent: SimOrder | undefined,
+  ): readonly [status: string, text: string] | undefined {
+    const { exchange } = this;
+    const market = exchange.markets[order.market.asset]!;
+    const { spec, isPositionTpsl } = order.trigger!;
+    const { instrument } = market;
+    if (
+      spec.pxTicks % stepTicks(instrument, spec.pxTicks) !== 0 ||
+      order.pxTicks % stepTicks(instrument, order.pxTicks) !== 0
+    ) {
+      return ["tickRejected", "Price must be divisible by tick size."];
+    }
+    if (order.szLots > 0 && spec.pxTicks * order.szLots < instrument.minNotionalUsd * 1e6) {
+      return ["minTradeNtlRejected", `Order must have minimum value of $${instrument.minNotionalUsd}.`];
+    }
+    if (exchange.hasTooManyOrders(account, true)) return TOO_MANY_ORDERS;
+    if (isPositionTpsl && positionLots(account, market) * order.side >= 0)
+      return ["reduceOnlyRejected", INCREASES];
+    // The exits of an order that rests are judged from where it will fill, all others from the mark.
+    const fromTicks = parent?.status === "open" ? parent.pxTicks : market.referenceTicks;
+    if (fromTicks > 0 && order.trigger!.isMetAt(fromTicks)) return ["badTriggerPxRejected", INVALID_TPSL];
+    return undefined;
+  }
+
+  private arm(order: SimOrder): void {
+    const trigger = order.trigger!;
+    trigger.state = "armed";
+    const { asset } = order.market;
+    this.armed[asset] ??= [];
+    const list = this.armed[asset];
+    let i = list.length;
+    while (i > 0 && list[i - 1]!.oid > order.oid) i--;
+    list.splice(i, 0, order);
+    this.seenTicks[asset] = Number.NaN;
+    if (!order.isReduceOnly) return;
+    trigger.heldSign = Math.sign(positionLots(order.account, order.market));
+    const watched = this.watched.get(order.account) ?? new Set();
+    this.watched.set(order.account, watched.add(order));
+  }
+
+  private disarm(order: SimOrder): void {
+    const list = this.armed[order.market.asset];
+    const i = list?.indexOf(order) ?? -1;
+    if (i >= 0) list!.splice(i, 1);
+    this.watched.get(order.account)?.delete(order);
+  }
+
+  /** Fires every order whose price the marks have reached, if a mark has changed since the last look. */
+  run(exchMs: number): void {
+    for (let asset = 0; asset < this.armed.length; asset++) {
+      const list = this.armed[asset];
+      if (list === undefined || list.length === 0) continue;
+      const mark = this.exchange.markets[asset]!.referenceTicks;
+      if (mark === 0 || mark === this.seenTicks[asset]) continue;
+      this.seenTicks[asset] = mark;
+      // What fires may cancel others of the list, or arm new ones for the next look.
+      for (const order of list.filter((o) => o.trigger!.isMetAt(mark))) {
+        if (order.trigger!.state === "armed" && order.account.openOrders.has(order.oid))
+          this.fire(order, exchMs);
+      }
+    }
+  }
+
+  private fire(order: SimOrder, exchMs: number): void {
+    const { exchange } = this;
+    const { account } = order;
+    const market = exchange.markets[order.market.asset]!;
+    this.disarm(order);
+    exchange.unpark(order, exchMs);
+    order.trigger!.state = "triggered";
+    if (order.szLots === 0) order.szLots = Math.abs(positionLots(account, market));
+    const { side, pxTicks, szLots, tif, isReduceOnly, cloid } = order;
+    if (szLots === 0) {
+      exchange.refuse(order, "reduceOnlyRejected", INCREASES);
+      return;
+    }
+    const spec = { market, side, pxTicks, szLots, tif, isReduceOnly, cloid };
+    exchange.inTransaction(() => exchange.admit(order, spec, exchMs));
+  }
+
+  // --- OrderLifecycle ----------------------------------------------------------------------------------------------------
+
+  /** Parents wake or take along their children; a leg that executed cancels the other. */
+  onClosed(order: SimOrder): void {
+    if (order.trigger !== undefined) this.disarm(order);
+    const { group } = order;
+    if (group === undefined) return;
+    if (group.parent === order) {
+      const isFilled =
+        order.status === "filled" || (order.status === "marginCanceled" && order.szLots < order.origSzLots);
+      for (const child of group.openChildren()) {
+        if (child.trigger!.state !== "waitingForFill") continue;
+        if (isFilled) this.arm(child);
+        else this.exchange.cancel(child, order.statusMs);
+      }
+    } else if (order.status === "filled") {
+      for (const sibling of group.openChildren())
+        this.exchange.cancel(sibling, order.statusMs, "siblingFilledCanceled");
+    }
+  }
+
+  /** Reduce-only orders that could have closed a position go with it. */
+  onFills(account: Account, market: Market): void {
+    const watched = this.watched.get(account);
+    if (watched === undefined || watched.size === 0) return;
+    const sign = Math.sign(positionLots(account, market));
+    for (const order of [...watched]) {
+      const trigger = order.trigger!;
+      if (order.market.asset !== market.asset || trigger.heldSign === sign) continue;
+      const couldClose = trigger.heldSign * order.side < 0;
+      trigger.heldSign = sign;
+      if (couldClose) this.exchange.cancel(order, this.exchange.eventMs, "reduceOnlyCanceled");
+    }
+  }
+}
+
+const positionLots = (account: Account, market: { readonly asset: number }): number =>
+  account.positions[market.asset]?.szLots ?? 0;
+
+const marketLimit = (market: Market, side: Side, triggerTicks: number): number =>
+  slippageLimit(market, side, triggerTicks, SLIPPAGE);
+
+/** A price moved against an order of this side by a fraction of itself, on the grid, never further. */
+export function slippageLimit(market: Market, side: Side, fromTicks: number, fraction: number): number {
+  const exact = fromTicks * (1 + side * fraction);
+  const bound = Math.max(1, side === Side.Buy ? Math.floor(exact) : Math.ceil(exact));
+  const step = stepTicks(market.instrument, bound);
+  const down = bound - (bound % step);
+  return side === Side.Buy ? down : Math.max(step, down === bound ? down : down + step);
+}
