@@ -8,7 +8,7 @@
 import { Side } from "../domain/index.js";
 import { AddressBudget } from "./limits.js";
 import { BookOrder } from "./matching.js";
-import { type OrderGroup, type Trigger, triggerWire } from "./triggers.js";
+import { type OrderGroup, type Trigger, triggerWire } from "./trigger.js";
 import { dec } from "./wire.js";
 
 export type SimTif = "Gtc" | "Ioc" | "Alo" | "FrontendMarket";
@@ -20,7 +20,7 @@ export class SimOrder extends BookOrder {
   /** Of TP/SL and stop orders. */
   trigger: Trigger | undefined = undefined;
   /** The TP/SL orders that depend on this one, or the ones it was placed with. */
-  group: OrderGroup | undefined = undefined;
+  group: OrderGroup<SimOrder> | undefined = undefined;
   /** Of a TWAP's slice. */
   twapId: number | null = null;
 
@@ -229,6 +229,10 @@ export const orderUpdateWire = (o: SimOrder): OrderUpdateWire => ({
   statusTimestamp: o.statusMs,
 });
 
+/** TP/SL of a group that still wait or rest. */
+export const openChildren = (group: OrderGroup<SimOrder>): SimOrder[] =>
+  group.children.filter((o) => o.account.openOrders.has(o.oid));
+
 /** FrontendOpenOrder of 3.6. */
 export function frontendOrderWire(o: SimOrder): Record<string, unknown> {
   return {
@@ -241,7 +245,7 @@ export function frontendOrderWire(o: SimOrder): Record<string, unknown> {
     triggerCondition: "N/A",
     isTrigger: false,
     triggerPx: "0.0",
-    children: o.group?.parent === o ? o.group.openChildren().map(frontendOrderWire) : [],
+    children: o.group?.parent === o ? openChildren(o.group).map(frontendOrderWire) : [],
     isPositionTpsl: false,
     reduceOnly: o.isReduceOnly,
     orderType: o.twapId !== null ? "Twap Slice" : o.tif === "FrontendMarket" ? "Market" : "Limit",

@@ -24,7 +24,7 @@ import { CROWDED_OPEN_ORDERS, openOrdersCap, TOO_MANY_ORDERS } from "./limits.js
 import { Market, TAPE_ADDRESS, type TradeWire, tapeHash } from "./listed-market.js";
 import type { MatchEvents, MatchingBook } from "./matching.js";
 import { Agents, SettingsBook } from "./permissions.js";
-import { isParked, parseTrigger, type TriggerSpec } from "./triggers.js";
+import { isParked, parseTrigger, type TriggerSpec } from "./trigger.js";
 import { dec } from "./wire.js";
 
 export interface FeeRates {

@@ -8,7 +8,8 @@ import type { Account, SimOrder } from "./account.js";
 import type { Action, Grouping, OrderWire } from "./actions.js";
 import { type ExchangeResponse, err, ok } from "./answers.js";
 import type { Exchange, OrderSpec, OrderStatusWire } from "./exchange.js";
-import { isParked, OrderGroup, type TriggerSpec, type TriggerStatus, type Triggers } from "./triggers.js";
+import { isParked, OrderGroup, type TriggerSpec } from "./trigger.js";
+import type { TriggerStatus, Triggers } from "./triggers.js";
 
 const MISSING_ORDER = "Order was never placed, already canceled, or filled.";
 const UNEXPECTED_TRIGGERS = "Unexpected number of trigger orders";
@@ -117,7 +118,7 @@ export class OrderActions {
     isPositionTpsl: boolean,
     exchMs: number,
   ): PlacementStatus[] {
-    let group = new OrderGroup(undefined);
+    let group = new OrderGroup<SimOrder>(undefined);
     let refused: Refusal | undefined;
     return orders.map((wire) => {
       const spec = this.exchange.parseOrder(wire, isPositionTpsl);
@@ -125,7 +126,7 @@ export class OrderActions {
       if (isTriggerSpec(spec))
         return refused ?? this.triggers.place(account, spec, exchMs, group, isPositionTpsl);
       const order = this.exchange.newOrder(account, spec, exchMs);
-      group = new OrderGroup(order);
+      group = new OrderGroup<SimOrder>(order);
       order.group = group;
       const { status } = this.exchange.admit(order, spec, exchMs);
       if (isRefusal(status)) refused = status;

@@ -13,78 +13,12 @@
  * a position, except a whole-position one; a partly filled immediate parent counts as filled; children are refused with
  * their parent.
  */
-import { Side, stepTicks, wireToDecimal } from "../domain/index.js";
-import type { Account, SimOrder } from "./account.js";
-import type { TriggerWire } from "./actions.js";
+import { Side, stepTicks } from "../domain/index.js";
+import { type Account, openChildren, type SimOrder } from "./account.js";
 import type { Exchange, OrderLifecycle, OrderSpec } from "./exchange.js";
 import { TOO_MANY_ORDERS } from "./limits.js";
 import type { Market } from "./listed-market.js";
-import { dec } from "./wire.js";
-
-export interface TriggerSpec {
-  readonly isMarket: boolean;
-  readonly pxTicks: number;
-  readonly tpsl: "tp" | "sl";
-}
-
-/** @returns the venue's payload error text when it isn't one. */
-export function parseTrigger(wire: TriggerWire, pxDecimals: number): TriggerSpec | string {
-  const pxTicks = wireToDecimal(wire.triggerPx, pxDecimals);
-  if (pxTicks === undefined || pxTicks === 0) return "Invalid TP/SL price.";
-  return { isMarket: wire.isMarket, pxTicks, tpsl: wire.tpsl };
-}
-
-/** Orders placed together: a parent with its TP/SL, or TP/SL of one position. */
-export class OrderGroup {
-  readonly children: SimOrder[] = [];
-
-  constructor(readonly parent: SimOrder | undefined) {}
-
-  openChildren(): SimOrder[] {
-    return this.children.filter((o) => o.account.openOrders.has(o.oid));
-  }
-}
-
-/** What makes an order wait. */
-export class Trigger {
-  state: "waitingForFill" | "armed" | "triggered" = "armed";
-  /** True when the mark has to rise to the price: take-profits of sells, stops of buys. */
-  readonly isAbove: boolean;
-  /** Sign of the position when last looked at; see `Triggers.onFills`. */
-  heldSign = 0;
-
-  constructor(
-    readonly spec: TriggerSpec,
-    side: Side,
-    readonly isPositionTpsl: boolean,
-  ) {
-    this.isAbove = (spec.tpsl === "tp") === (side === Side.Sell);
-  }
-
-  isMetAt(markTicks: number): boolean {
-    return this.isAbove ? markTicks >= this.spec.pxTicks : markTicks <= this.spec.pxTicks;
-  }
-}
-
-/** True while an order waits off the book. */
-export const isParked = (order: SimOrder): boolean =>
-  order.trigger !== undefined && order.trigger.state !== "triggered";
-
-/** What a trigger changes in a FrontendOpenOrder. */
-export function triggerWire(trigger: Trigger, pxDecimals: number): Record<string, unknown> {
-  const { spec, state } = trigger;
-  const isParkedNow = state !== "triggered";
-  const px = dec(spec.pxTicks, pxDecimals);
-  const condition = `Price ${trigger.isAbove ? "above" : "below"} ${px}`;
-  return {
-    triggerCondition: isParkedNow ? condition : "Triggered",
-    isTrigger: isParkedNow,
-    triggerPx: px,
-    isPositionTpsl: trigger.isPositionTpsl,
-    orderType: `${spec.tpsl === "tp" ? "Take Profit" : "Stop"} ${spec.isMarket ? "Market" : "Limit"}`,
-    tif: isParkedNow ? null : spec.isMarket ? "Ioc" : "Gtc",
-  };
-}
+import { type OrderGroup, Trigger, type TriggerSpec } from "./trigger.js";
 
 const INVALID_TPSL = "Invalid TP/SL price.";
 const INCREASES = "Reduce only order would increase position.";
@@ -114,7 +48,7 @@ export class Triggers implements OrderLifecycle {
     account: Account,
     spec: OrderSpec & { readonly trigger: TriggerSpec },
     exchMs: number,
-    group?: OrderGroup,
+    group?: OrderGroup<SimOrder>,
     isPositionTpsl = false,
   ): TriggerStatus {
     const { exchange } = this;
@@ -230,13 +164,13 @@ export class Triggers implements OrderLifecycle {
     if (group.parent === order) {
       const isFilled =
         order.status === "filled" || (order.status === "marginCanceled" && order.szLots < order.origSzLots);
-      for (const child of group.openChildren()) {
+      for (const child of openChildren(group)) {
         if (child.trigger!.state !== "waitingForFill") continue;
         if (isFilled) this.arm(child);
         else this.exchange.cancel(child, order.statusMs);
       }
     } else if (order.status === "filled") {
-      for (const sibling of group.openChildren())
+      for (const sibling of openChildren(group))
         this.exchange.cancel(sibling, order.statusMs, "siblingFilledCanceled");
     }
   }
