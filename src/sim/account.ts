@@ -1,38 +1,24 @@
 /**
- * An account's money, positions and orders, in exact integers.
- *
- * Prices have 6 − szDecimals decimals and sizes szDecimals, so price × size is a whole number of micro-dollars: every trade
- * is booked without rounding, and only fees round (to a micro-dollar). Law: over all accounts of order-by-order markets,
- * Σ balance − Σ sign·entry cost + fees collected = Σ deposits, to the micro-dollar.
+ * An account: who it is, its orders and records, and its money in each dex and in spot.
  */
 import { Side } from "../domain/index.js";
-import { AddressBudget } from "./limits.js";
+import { Clearinghouse, Position } from "./clearinghouse.js";
+import { isPerp, type Market, type PerpMarket } from "./listed-market.js";
 import { BookOrder } from "./matching.js";
-import { type OrderGroup, type Trigger, triggerWire } from "./trigger.js";
+import { SpotWallet } from "./spot-wallet.js";
 import { dec } from "./wire.js";
 
-export type SimTif = "Gtc" | "Ioc" | "Alo" | "FrontendMarket";
+export type SimTif = "Gtc" | "Ioc" | "Alo" | "FrontendMarket" | "LiquidationMarket";
 
 /** An order of an account: what the book needs (inherited) and what its record shows. */
 export class SimOrder extends BookOrder {
   status = "open";
   statusMs: number;
-  /** Of TP/SL and stop orders. */
-  trigger: Trigger | undefined = undefined;
-  /** The TP/SL orders that depend on this one, or the ones it was placed with. */
-  group: OrderGroup<SimOrder> | undefined = undefined;
-  /** Of a TWAP's slice. */
-  twapId: number | null = null;
 
   constructor(
     oid: number,
     readonly account: Account,
-    readonly market: {
-      readonly asset: number;
-      readonly coin: string;
-      readonly pxDecimals: number;
-      readonly szDecimals: number;
-    },
+    readonly market: Market,
     side: Side,
     pxTicks: number,
     szLots: number,
@@ -44,55 +30,6 @@ export class SimOrder extends BookOrder {
   ) {
     super(oid, account.id, side, pxTicks, szLots);
     this.statusMs = placedMs;
-  }
-}
-
-/** A position and what the account's resting orders in the same asset could add to it. */
-export class Position {
-  /** Signed. */
-  szLots = 0;
-  /** Unsigned cost of the open size. */
-  entryMicroUsd = 0;
-  restingBuyLots = 0;
-  restingSellLots = 0;
-  restingReduceOnlyCount = 0;
-
-  constructor(
-    readonly asset: number,
-    public leverage: number,
-  ) {}
-
-  /** Largest absolute position that fills of one side's resting orders could lead to. */
-  worstLots(extraBuyLots = 0, extraSellLots = 0): number {
-    return Math.max(
-      Math.abs(this.szLots + this.restingBuyLots + extraBuyLots),
-      Math.abs(this.szLots - this.restingSellLots - extraSellLots),
-    );
-  }
-
-  unrealizedMicroUsd(markTicks: number): number {
-    return this.szLots * markTicks - Math.sign(this.szLots) * this.entryMicroUsd;
-  }
-
-  /**
-   * Books a trade of `signedLots` at `pxTicks`.
-   * @returns realised profit of the closing part, in micro-dollars, before fees.
-   */
-  trade(signedLots: number, pxTicks: number): number {
-    const before = this.szLots;
-    this.szLots = before + signedLots || 0;
-    const isOpening = before === 0 || Math.sign(before) === Math.sign(signedLots);
-    if (isOpening) {
-      this.entryMicroUsd += Math.abs(signedLots) * pxTicks;
-      return 0;
-    }
-    const held = Math.abs(before);
-    const closed = Math.min(held, Math.abs(signedLots));
-    const cost = closed === held ? this.entryMicroUsd : Math.round((this.entryMicroUsd * closed) / held);
-    this.entryMicroUsd -= cost;
-    const opened = Math.abs(signedLots) - closed;
-    if (opened > 0) this.entryMicroUsd = opened * pxTicks;
-    return Math.sign(before) * (closed * pxTicks - cost);
   }
 }
 
@@ -114,15 +51,73 @@ export interface FillWire {
   readonly feeToken: string;
   readonly twapId: number | null;
   readonly cloid?: string;
+  readonly liquidation?: FillLiquidation;
+}
+
+/** On the fills of both sides of a liquidation (reference 2.8). */
+export interface FillLiquidation {
+  readonly liquidatedUser: string;
+  readonly markPx: string;
+  readonly method: "market" | "backstop";
+}
+
+/** A row of `userFunding` and, without hash, an element of userFundings frames (reference 2.10, 3.8). */
+export interface FundingWire {
+  readonly time: number;
+  readonly hash: string;
+  readonly delta: {
+    readonly type: "funding";
+    readonly coin: string;
+    /** Negative: paid by the user. */
+    readonly usdc: string;
+    readonly szi: string;
+    readonly fundingRate: string;
+    readonly nSamples: null;
+  };
+}
+
+/** An element of `userNonFundingLedgerUpdates` (reference 2.13). */
+export interface LedgerWire {
+  readonly time: number;
+  readonly hash: string;
+  readonly delta: { readonly type: string; readonly [key: string]: unknown };
+}
+
+/** `liquidation` of userEvents (reference 2.9). */
+export interface LiquidationWire {
+  readonly lid: number;
+  readonly liquidator: string;
+  readonly liquidated_user: string;
+  readonly liquidated_ntl_pos: string;
+  readonly liquidated_account_value: string;
+}
+
+/** Traded volume of one UTC day, in quote units. */
+export interface DayVolume {
+  readonly day: number;
+  takerUsd: number;
+  makerUsd: number;
+  /** What counts for fee tiers: perp + 2·spot, growth-mode markets at a tenth (reference 8.13, 9.5). */
+  weightedUsd: number;
 }
 
 const CLOSED_ORDERS_KEPT = 2000;
 const FILLS_KEPT = 10_000;
 
+const LEDGER_KEPT = 10_000;
+
+/**
+ * What an account is. A house is a market's own participant: no margin, no history, no private events, no fees. A
+ * liquidator takes over what no book would: no margin either, but with history.
+ */
+export type AccountRole = "user" | "subAccount" | "vault" | "liquidator" | "house";
+
 export class Account {
-  /** Deposits + realised − fees, micro-dollars. */
-  balanceMicroUsd = 0;
+  /** By dex index; made on first touch. */
+  readonly clearinghouses: (Clearinghouse | undefined)[] = [];
+  /** By dense market index (`market.asset`), for perps only. */
   readonly positions: (Position | undefined)[] = [];
+  readonly spot = new SpotWallet();
   /** Resting orders by oid, in order of placement. */
   readonly openOrders = new Map<number, SimOrder>();
   /** Live and recently closed orders: the venue forgets by count. */
@@ -132,28 +127,61 @@ export class Account {
   private readonly closed: SimOrder[] = [];
   /** Oldest first. */
   readonly fills: FillWire[] = [];
-  readonly chosenLeverage: (number | undefined)[] = [];
+  readonly fundings: FundingWire[] = [];
+  readonly ledger: LedgerWire[] = [];
+  /** Sub-accounts in order of creation; only a user has any. */
+  readonly subAccounts: Account[] = [];
+  /** Deposits in a vault by depositor's address, micro-units; only a vault has any. */
+  readonly vaultShares = new Map<string, number>();
   cumVolumeUsd = 0;
-  readonly requests = new AddressBudget();
+  /** The last days with trades, oldest first. */
+  readonly dayVolumes: DayVolume[] = [];
+  /** Fractions: 0.04 is 4 %. Staking applies to tier rates, referral after it and only up to 25M of volume. */
+  stakingDiscount = 0;
+  referralDiscount = 0;
+  requestsUsed = 0;
   /** Dead man's switch, wall-clock ms; undefined when disarmed. */
   scheduledCancelMs: number | undefined;
   scheduledCancelDay = 0;
   scheduledCancelsToday = 0;
+  readonly isHouse: boolean;
+  /** Trades without margin and is never liquidated. */
+  readonly isMarginExempt: boolean;
 
   constructor(
     readonly id: number,
     readonly address: string,
-    /** A market's own participant: no margin, no history, no private events. */
-    readonly isHouse: boolean,
-  ) {}
+    readonly role: AccountRole,
+    /** Of a sub-account its owner, of a vault its leader. */
+    readonly master: Account | undefined = undefined,
+    readonly name: string = "",
+  ) {
+    this.isHouse = role === "house";
+    this.isMarginExempt = role === "house" || role === "liquidator";
+  }
 
-  position(asset: number, leverage: number): Position {
-    let p = this.positions[asset];
+  clearinghouse(dexIndex: number): Clearinghouse {
+    let c = this.clearinghouses[dexIndex];
+    if (c === undefined) {
+      c = new Clearinghouse(dexIndex);
+      this.clearinghouses[dexIndex] = c;
+    }
+    return c;
+  }
+
+  position(market: PerpMarket): Position {
+    let p = this.positions[market.asset];
     if (p === undefined) {
-      p = new Position(asset, this.chosenLeverage[asset] ?? leverage);
-      this.positions[asset] = p;
+      p = new Position(market);
+      this.positions[market.asset] = p;
+      this.clearinghouse(market.perp.dex.index).positions.push(p);
     }
     return p;
+  }
+
+  /** Signed position in a perp; 0 for spot and for what was never touched. */
+  positionLots(market: Market): number {
+    return isPerp(market) ? (this.positions[market.asset]?.szLots ?? 0) : 0;
   }
 
   remember(order: SimOrder): void {
@@ -180,6 +208,16 @@ export class Account {
   recordFill(fill: FillWire): void {
     this.fills.push(fill);
     if (this.fills.length >= FILLS_KEPT * 2) this.fills.splice(0, FILLS_KEPT);
+  }
+
+  recordFunding(payment: FundingWire): void {
+    this.fundings.push(payment);
+    if (this.fundings.length >= LEDGER_KEPT * 2) this.fundings.splice(0, LEDGER_KEPT);
+  }
+
+  recordLedger(update: LedgerWire): void {
+    this.ledger.push(update);
+    if (this.ledger.length >= LEDGER_KEPT * 2) this.ledger.splice(0, LEDGER_KEPT);
   }
 }
 
@@ -229,10 +267,6 @@ export const orderUpdateWire = (o: SimOrder): OrderUpdateWire => ({
   statusTimestamp: o.statusMs,
 });
 
-/** TP/SL of a group that still wait or rest. */
-export const openChildren = (group: OrderGroup<SimOrder>): SimOrder[] =>
-  group.children.filter((o) => o.account.openOrders.has(o.oid));
-
 /** FrontendOpenOrder of 3.6. */
 export function frontendOrderWire(o: SimOrder): Record<string, unknown> {
   return {
@@ -245,13 +279,12 @@ export function frontendOrderWire(o: SimOrder): Record<string, unknown> {
     triggerCondition: "N/A",
     isTrigger: false,
     triggerPx: "0.0",
-    children: o.group?.parent === o ? openChildren(o.group).map(frontendOrderWire) : [],
+    children: [],
     isPositionTpsl: false,
     reduceOnly: o.isReduceOnly,
-    orderType: o.twapId !== null ? "Twap Slice" : o.tif === "FrontendMarket" ? "Market" : "Limit",
+    orderType: o.tif === "FrontendMarket" ? "Market" : "Limit",
     origSz: dec(o.origSzLots, o.market.szDecimals),
     tif: o.tif,
-    ...(o.trigger === undefined ? {} : triggerWire(o.trigger, o.market.pxDecimals)),
     cloid: o.cloid ?? null,
   };
 }

@@ -32,10 +32,8 @@ export function actionClass(action: Action): ActionClass {
     case "cancel":
     case "cancelByCloid":
       return 2;
-    case "twapOrder":
-      return 3;
     default:
-      return 1;
+      return (action.type as string) === "twapOrder" ? 3 : 1;
   }
 }
 

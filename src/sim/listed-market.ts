@@ -1,8 +1,10 @@
 /**
- * A listed market: its grid, its book, and what the public sees of it.
+ * A listed market: its grid and rules, its book, and what the public sees of it.
  */
 import { type Instrument, pow10 } from "../domain/index.js";
+import { MarkPrice } from "./mark.js";
 import type { MatchingBook } from "./matching.js";
+import type { MarginMode, MarginTable, SpotListing, Token } from "./universe.js";
 
 /** A print as the public feed shows it (reference 2.4). */
 export interface TradeWire {
@@ -16,33 +18,104 @@ export interface TradeWire {
   readonly users: readonly [string, string];
 }
 
+/** A row of `fundingHistory` (reference 3.8). */
+export interface FundingRow {
+  readonly coin: string;
+  readonly fundingRate: string;
+  readonly premium: string;
+  readonly time: number;
+}
+
+/** A perp dex with its clearinghouse; index 0 is the first dex. */
+export interface Dex {
+  readonly index: number;
+  readonly name: string;
+  readonly fullName: string;
+  readonly deployer: string;
+  readonly collateral: Token;
+  readonly deployerFeeScale: number;
+  readonly totalOiCapUsd: number;
+  readonly maxTransferUsd: number;
+  /** In wire order: the position is the index in the dex's `meta.universe`. */
+  readonly markets: PerpMarket[];
+}
+
+/** What makes a market a perpetual. */
+export interface PerpTerms {
+  readonly dex: Dex;
+  readonly indexInDex: number;
+  readonly marginTable: MarginTable;
+  readonly marginMode: MarginMode;
+  readonly isGrowthMode: boolean;
+  readonly fundingMultiplier: number;
+  readonly interestRate8h: number;
+}
+
+/** What makes a market a spot pair. */
+export interface SpotTerms {
+  readonly listing: SpotListing;
+  readonly base: Token;
+  readonly quote: Token;
+}
+
+export type PerpMarket = Market & { readonly perp: PerpTerms };
+export type SpotMarket = Market & { readonly spot: SpotTerms };
+
+export const isPerp = (m: Market): m is PerpMarket => m.perp !== undefined;
+export const isSpot = (m: Market): m is SpotMarket => m.spot !== undefined;
+
 const RECENT_TRADES_KEPT = 500;
 const DAY_MS = 86_400_000;
+/** Constant size cap of reference 9.4, in units. */
+export const OI_UNITS_MAX = 1e9;
 
 /** One listed market: its grid, its book and its public statistics. */
 export class Market {
   readonly coin: string;
   readonly pxDecimals: number;
   readonly szDecimals: number;
+  /** Price × size is an integer of one unit of quote divided by this: 10^6 for perps, 10^8 for spot. */
+  readonly unitsPerQuote: number;
+  /** The id in signed actions. */
+  readonly venueAssetId: number;
   /** Oldest first. */
   readonly recentTrades: TradeWire[] = [];
   /** 0 until something is known. */
   lastTicks = 0;
   markTicks = 0;
+  previousMarkTicks = 0;
   oracleTicks = 0;
   prevDayTicks = 0;
   dayVolumeUsd = 0;
   dayVolumeBase = 0;
+  /** One-sided: what all longs hold. Kept by settlement. */
+  openInterestLots = 0;
+  /** Notional cap of open interest; may be changed while running. */
+  oiCapUsd = Number.POSITIVE_INFINITY;
+  /** Funding: premium samples since the last payment, and what came of the earlier ones. Kept by `Funding`. */
+  premiumSum = 0;
+  premiumCount = 0;
+  lastPremium: number | undefined;
+  /** Impact bid and ask in ticks, fractional; undefined when the book is too thin. */
+  impactTicks: readonly [bid: number, ask: number] | undefined;
+  /** Oldest first. */
+  readonly fundingRows: FundingRow[] = [];
+  private readonly mark = new MarkPrice();
   private day = -1;
 
   constructor(
+    /** Dense: the place in `Exchange.markets`, and the index of every per-market table here. Not the wire's id. */
     readonly asset: number,
     readonly instrument: Instrument,
     readonly book: MatchingBook,
+    readonly perp: PerpTerms | undefined,
+    readonly spot: SpotTerms | undefined,
   ) {
     this.coin = instrument.coin;
     this.pxDecimals = instrument.pxDecimals;
     this.szDecimals = instrument.szDecimals;
+    this.venueAssetId = instrument.venueAssetId;
+    this.unitsPerQuote = pow10(instrument.pxDecimals + instrument.szDecimals);
   }
 
   /** Notes a print in the public statistics; of this exchange's own making or replayed. */
@@ -58,7 +131,7 @@ export class Market {
       this.dayVolumeBase = 0;
       this.day = day;
     }
-    this.dayVolumeUsd += (pxTicks * szLots) / 1e6;
+    this.dayVolumeUsd += (pxTicks * szLots) / this.unitsPerQuote;
     this.dayVolumeBase += szLots / pow10(this.szDecimals);
   }
 
@@ -67,18 +140,26 @@ export class Market {
     return this.markTicks || this.lastTicks;
   }
 
-  /**
-   * Sets the mark to median(best bid, best ask, last trade), item 2 of reference 8.9, the only one a lone exchange has.
-   */
-  updateMark(): void {
+  /** The oracle, or what stands in for it where nobody feeds one. */
+  get indexTicks(): number {
+    return this.oracleTicks || this.referenceTicks;
+  }
+
+  get openInterestUsd(): number {
+    return (this.openInterestLots * this.referenceTicks) / this.unitsPerQuote;
+  }
+
+  /** Looks at the book and moves the mark (reference 8.9). Callers go through `Exchange.updateMark`, which also liquidates. */
+  updateMark(nowMs: number): void {
     const { bestBidTicks: bid, bestAskTicks: ask } = this.book;
-    if (bid === 0 || ask === 0) {
-      if (this.lastTicks > 0) this.markTicks = this.lastTicks;
-      return;
-    }
-    const last = this.lastTicks || (bid + ask) / 2;
-    this.markTicks = Math.round(Math.max(Math.min(bid, ask), Math.min(Math.max(bid, ask), last)));
-    if (this.prevDayTicks === 0) this.prevDayTicks = this.markTicks;
+    this.setMark(Math.round(this.mark.update(bid, ask, this.lastTicks, this.oracleTicks, nowMs)));
+  }
+
+  setMark(ticks: number): void {
+    if (ticks <= 0) return;
+    this.previousMarkTicks = this.markTicks || ticks;
+    this.markTicks = ticks;
+    if (this.prevDayTicks === 0) this.prevDayTicks = ticks;
   }
 }
 

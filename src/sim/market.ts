@@ -85,7 +85,7 @@ export class BlockPublisher {
   }
 
   endBlock(exchMs: number): void {
-    const { market, outlet } = this.context;
+    const { exchange, market, outlet } = this.context;
     if (this.pending.length > 0) {
       outlet.trades(market, this.pending);
       this.pending = [];
@@ -97,7 +97,8 @@ export class BlockPublisher {
       this.nextBookMs = exchMs + this.l2BookMs;
     }
     if (exchMs >= this.nextContextMs) {
-      market.updateMark();
+      exchange.advance(exchMs);
+      exchange.updateMark(market, exchMs);
       outlet.context(market);
       this.nextContextMs = exchMs + this.contextMs;
     }

@@ -34,6 +34,12 @@ export interface MatchEvents {
    * @param maker undefined: recorded liquidity of a replayed market, which has no owner here.
    */
   onMatch(maker: BookOrder | undefined, pxTicks: number, szLots: number): void;
+  /**
+   * Whether a resting order may trade `szLots` at its price. One that may not leaves the book and is told to `onRefused`.
+   * Not asked of recorded liquidity.
+   */
+  canTrade?(maker: BookOrder, szLots: number): boolean;
+  onRefused?(maker: BookOrder): void;
   /** A resting order of the taker's own owner was taken out instead of traded with. */
   onSelfTrade(resting: BookOrder): void;
 }
@@ -160,6 +166,11 @@ export class L3Book implements MatchingBook {
       }
       const match = Math.min(left, maker.szLots);
       const traded = this.cut === undefined ? match : this.cut(match);
+      if (events.canTrade?.(maker, traded) === false) {
+        this.remove(maker);
+        events.onRefused?.(maker);
+        continue;
+      }
       left -= traded;
       if (traded === maker.szLots) {
         this.remove(maker);

@@ -13,7 +13,13 @@ import type { Envelope } from "./actions.js";
 import type { ExchangeResponse } from "./answers.js";
 import { addressOfKey, recoverSigner, type SignatureSource } from "./auth.js";
 import { Connections, Counts } from "./connections.js";
-import { DEFAULT_EXCHANGE_OPTIONS, Exchange, type ExchangeOptions, type FeeRates } from "./exchange.js";
+import {
+  DEFAULT_EXCHANGE_OPTIONS,
+  Exchange,
+  type ExchangeOptions,
+  type FeeRates,
+  flatFees,
+} from "./exchange.js";
 import { ActionExecutor } from "./execute.js";
 import { FaultCarrier } from "./fault-carrier.js";
 import { Faults } from "./faults.js";
@@ -137,7 +143,7 @@ class Server implements SimServer, Gateway, SubscriptionSource {
     this.exchange = new Exchange({
       ...DEFAULT_EXCHANGE_OPTIONS,
       ...options.exchange,
-      ...(options.feeRates === undefined ? {} : { fees: options.feeRates }),
+      ...(options.feeRates === undefined ? {} : { fees: flatFees(options.feeRates) }),
     });
     const faults = options.faults ?? new Faults([], new Rng(0));
     this.carrier = new FaultCarrier(faults, clock, timers, (run) => this.guard("held frame", run));
@@ -163,11 +169,8 @@ class Server implements SimServer, Gateway, SubscriptionSource {
       afterSteps: () => this.publisher.flush(),
       onTapesEnded: () => this.tapesEnded(),
     });
-    for (const [asset, simMarket] of markets.entries()) {
-      const market = this.exchange.addMarket(
-        { ...simMarket.instrument, asset, venueAssetId: asset },
-        simMarket.book,
-      );
+    for (const simMarket of markets) {
+      const market = this.exchange.addMarket(simMarket.instrument, simMarket.book);
       this.publisher.addMarket(market, simMarket);
       simMarket.book.cut = (szLots) => this.carrier.cut(szLots);
       simMarket.open({ exchange: this.exchange, market, outlet: this.publisher }, this.driver.nowMs());

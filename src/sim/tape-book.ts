@@ -143,6 +143,11 @@ export class TapeBook implements MatchingBook {
           continue;
         }
         const traded = this.pieceOf(Math.min(left, client.szLots));
+        if (events.canTrade?.(client, traded) === false) {
+          this.remove(client);
+          events.onRefused?.(client);
+          continue;
+        }
         left -= traded;
         this.shrink(client, traded);
         events.onMatch(client, client.pxTicks, traded);

@@ -1,7 +1,8 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { Rng, Side } from "../../src/domain/index.js";
-import { type Account, Position } from "../../src/sim/account.js";
+import type { Account } from "../../src/sim/account.js";
+import { Position } from "../../src/sim/clearinghouse.js";
 import { DEFAULT_EXCHANGE_OPTIONS, Exchange, type OrderSpec } from "../../src/sim/exchange.js";
 import { ActionExecutor } from "../../src/sim/execute.js";
 import { perpInstrument } from "../../src/sim/market.js";
@@ -41,14 +42,14 @@ function spec(
 
 /** Checks every conservation law on the whole exchange. */
 function audit(exchange: Exchange, accounts: readonly Account[]): void {
-  let cash = exchange.feePotMicroUsd;
+  let cash = exchange.dexPot(0).fees;
   for (const market of exchange.markets) {
     let net = 0;
     for (const account of accounts) net += account.positions[market.asset]?.szLots ?? 0;
     expect(net).toBe(0);
   }
   for (const account of accounts) {
-    cash += account.balanceMicroUsd;
+    cash += account.clearinghouse(0).balanceMicroUsd;
     for (const p of account.positions) {
       if (p === undefined) continue;
       cash -= Math.sign(p.szLots) * p.entryMicroUsd;
@@ -73,7 +74,7 @@ function audit(exchange: Exchange, accounts: readonly Account[]): void {
       }
     }
   }
-  expect(cash).toBe(exchange.depositsMicroUsd);
+  expect(cash).toBe(exchange.dexPot(0).deposits);
 }
 
 describe("laws of the exchange core", () => {
@@ -111,7 +112,7 @@ describe("laws of the exchange core", () => {
           const order = open[rng.below(Math.max(1, open.length))];
           if (order !== undefined) exchange.cancel(order, NOW + i);
         }
-        for (const m of exchange.markets) m.updateMark();
+        for (const m of exchange.markets) exchange.updateMark(m, NOW + i);
         audit(exchange, accounts);
       }
       for (const account of accounts) {
@@ -126,7 +127,7 @@ describe("laws of the exchange core", () => {
           }
         }
       }
-      expect(exchange.feePotMicroUsd).toBeGreaterThan(0);
+      expect(exchange.dexPot(0).fees).toBeGreaterThan(0);
     }
   });
 
@@ -137,7 +138,7 @@ describe("laws of the exchange core", () => {
     });
     fc.assert(
       fc.property(fc.array(trade, { maxLength: 60 }), (trades) => {
-        const p = new Position(0, 20);
+        const p = new Position(setUp().exchange.perpMarkets()[0]!);
         let realised = 0;
         let paid = 0;
         for (const t of trades) {
@@ -206,7 +207,7 @@ describe("position effects", () => {
     place(a!, Side.Buy, 13); // 5 more fill, 8 rest and are taken next
     place(house!, Side.Sell, 8);
     place(house!, Side.Buy, 100);
-    expect(exchange.positionOf(a!, exchange.markets[0]!).szLots).toBe(26);
+    expect(a!.positions[0]!.szLots).toBe(26);
     expect(place(a!, Side.Sell, 20)).toHaveProperty("filled");
     expect(place(a!, Side.Sell, 5)).toEqual({ error: "Order must have minimum value of $10. asset=0" });
     expect(place(a!, Side.Sell, 6)).toHaveProperty("filled");

@@ -155,11 +155,11 @@ describe("synthetic BTC-like market, 10 minutes of exchange time", () => {
     for (const account of r.exchange.allAccounts()) {
       const p = account.positions[0];
       lots += p?.szLots ?? 0;
-      cash += account.balanceMicroUsd - Math.sign(p?.szLots ?? 0) * (p?.entryMicroUsd ?? 0);
+      cash += account.clearinghouse(0).balanceMicroUsd - Math.sign(p?.szLots ?? 0) * (p?.entryMicroUsd ?? 0);
     }
     expect(lots).toBe(0);
     expect(cash).toBe(0);
-    expect(r.exchange.feePotMicroUsd).toBe(0);
+    expect(r.exchange.dexPot(0).fees).toBe(0);
   });
 
   it("fills a client's passive quotes 2 bps from the mid, on both sides", () => {

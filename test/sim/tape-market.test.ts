@@ -125,7 +125,7 @@ describe("pacing of a recorded market", () => {
         state.ended++;
       },
     });
-    tape.open({ exchange, market, outlet });
+    tape.open({ exchange, market, outlet }, time.wallMs());
     driver.start();
     return { time, driver, seen, state, exchange, market, tape };
   }

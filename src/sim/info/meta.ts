@@ -1,6 +1,6 @@
 /** What is listed: perps, spot, margin tables and their contexts (reference 2.6, 3.2, 3.3, 3.5). */
 import type { Exchange } from "../exchange.js";
-import type { Market } from "../listed-market.js";
+import { isPerp, type Market } from "../listed-market.js";
 import { dec, decOf, midToWire } from "../wire.js";
 
 export const SPOT_META = {
@@ -59,20 +59,17 @@ export function assetCtx(exchange: Exchange, m: Market): Record<string, unknown>
   const px = (ticks: number): string => dec(ticks, m.pxDecimals);
   const { bestBidTicks: bid, bestAskTicks: ask } = m.book;
   const isTwoSided = bid > 0 && ask > 0;
-  const oracle = m.oracleTicks || m.referenceTicks;
-  const premium =
-    isTwoSided && oracle > 0 ? (Math.max(bid - oracle, 0) - Math.max(oracle - ask, 0)) / oracle : undefined;
+  const impact = m.impactTicks;
   return {
-    // The interest component alone: premium-driven funding is not modelled yet.
-    funding: "0.0000125",
-    openInterest: dec(exchange.openInterestLots(m), m.szDecimals),
+    funding: isPerp(m) ? decOf(exchange.funding.rate(m), 10) : "0.0",
+    openInterest: dec(m.openInterestLots, m.szDecimals),
     prevDayPx: px(m.prevDayTicks),
     dayNtlVlm: decOf(m.dayVolumeUsd, 6),
-    premium: premium === undefined ? null : decOf(premium, 10),
-    oraclePx: px(oracle),
+    premium: m.lastPremium === undefined ? null : decOf(m.lastPremium, 10),
+    oraclePx: px(m.indexTicks),
     markPx: px(m.referenceTicks),
     midPx: isTwoSided ? midToWire(bid, ask, m.pxDecimals) : null,
-    impactPxs: isTwoSided ? [px(bid), px(ask)] : null,
+    impactPxs: impact === undefined ? null : [px(Math.round(impact[0])), px(Math.round(impact[1]))],
     dayBaseVlm: decOf(m.dayVolumeBase, m.szDecimals),
   };
 }

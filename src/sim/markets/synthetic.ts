@@ -198,7 +198,7 @@ export class SyntheticMarket implements SimMarket {
     for (let i = 0; i < blocks; i++) this.block();
     this.isWarmingUp = false;
     this.context!.market.oracleTicks = Math.round(this.efficientTicks);
-    this.context!.market.updateMark();
+    this.context!.exchange.updateMark(this.context!.market, this.blockMs());
   }
 
   begin(exchMs: number): void {

@@ -49,7 +49,7 @@ export class TapeMarket implements SimMarket {
       this.context!.exchange.fillFromTape(order as SimOrder, szLots, tid, Math.floor(this.dueMs));
   }
 
-  open(context: MarketContext): void {
+  open(context: MarketContext, exchMs: number): void {
     this.context = context;
     if (this.source.rewind === undefined) return;
     // A client asks for prices before it subscribes, and the tape waits for a subscriber: show its first book meanwhile.
@@ -57,7 +57,7 @@ export class TapeMarket implements SimMarket {
       if (e.kind !== "book") continue;
       this.loadView(e);
       this.book.applyBook(this.view, e.exchMs, this.onFill);
-      context.market.updateMark();
+      context.exchange.updateMark(context.market, exchMs);
       break;
     }
     this.source.rewind();
@@ -90,14 +90,14 @@ export class TapeMarket implements SimMarket {
         this.book.applyBook(this.view, event.exchMs, this.onFill);
         this.loadView(event);
         context.outlet.book(context.market, this.view, exchMs);
-        context.market.updateMark();
+        context.exchange.updateMark(context.market, exchMs);
         break;
       case "bbo":
         this.loadView(event);
         this.book.applyBbo(this.view, event.exchMs, this.onFill);
         this.loadView(event);
         context.outlet.bbo(context.market, this.view, exchMs);
-        context.market.updateMark();
+        context.exchange.updateMark(context.market, exchMs);
         break;
       case "trade":
         this.takePrints(event, context.market);
@@ -160,6 +160,7 @@ export class TapeMarket implements SimMarket {
   private sendContext(): void {
     if (this.dueMs < this.nextContextMs) return;
     this.nextContextMs = this.dueMs + this.options.contextMs;
+    this.context!.exchange.advance(this.dueMs);
     this.context!.outlet.context(this.context!.market);
   }
 

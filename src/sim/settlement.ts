@@ -1,0 +1,185 @@
+/**
+ * Turns a match into money: positions, cash, tokens, fees, fills, volumes.
+ *
+ * Nothing here refuses: what may not trade was stopped before. Every unit that leaves one place arrives in another.
+ */
+import { pow10, Side } from "../domain/index.js";
+import { type Account, type FillWire, fillDirection, type SimOrder } from "./account.js";
+import type { Position } from "./clearinghouse.js";
+import type { ExchangeState } from "./exchange-state.js";
+import { isPerp, type Market, type PerpMarket, type SpotMarket } from "./listed-market.js";
+import { freeMargin } from "./margin.js";
+import { dec } from "./wire.js";
+
+/** One side of a match. */
+export interface Execution {
+  readonly account: Account;
+  readonly market: Market;
+  readonly side: Side;
+  readonly pxTicks: number;
+  readonly szLots: number;
+  readonly isTaker: boolean;
+  readonly oid: number;
+  readonly cloid: string | undefined;
+  readonly tid: number;
+  readonly hash: string;
+  /** In place of the usual label. */
+  readonly dir?: string;
+  /** Transfers of a backstop or a deleveraging cost nothing. */
+  readonly isFree?: boolean;
+}
+
+export class Settlement {
+  constructor(private readonly state: ExchangeState) {}
+
+  ofOrder(
+    order: SimOrder,
+    pxTicks: number,
+    szLots: number,
+    isTaker: boolean,
+    tid: number,
+    hash: string,
+  ): void {
+    const { account, market, side, oid, cloid } = order;
+    this.settle({ account, market, side, pxTicks, szLots, isTaker, oid, cloid, tid, hash });
+  }
+
+  settle(e: Execution): void {
+    const { account, market } = e;
+    const units = e.pxTicks * e.szLots;
+    if (e.isFree !== true) {
+      this.state.fees.note(account, market, units / market.unitsPerQuote, e.isTaker, this.state.nowMs);
+    }
+    if (isPerp(market)) this.settlePerp(e, market, units);
+    else this.settleSpot(e, market as SpotMarket, units);
+  }
+
+  private ppm(e: Execution): number {
+    if (e.account.isMarginExempt || e.isFree === true) return 0;
+    return this.state.fees.ratePpm(e.account, e.market, e.isTaker, this.state.nowMs);
+  }
+
+  private settlePerp(e: Execution, market: PerpMarket, micro: number): void {
+    const { account, pxTicks } = e;
+    const { dex } = market.perp;
+    const position = account.position(market);
+    const house = account.clearinghouse(dex.index);
+    const startLots = position.szLots;
+    const signedLots = e.side * e.szLots;
+    const pnl = position.trade(signedLots, pxTicks);
+    const fee = Math.round((micro * this.ppm(e)) / 1e6);
+    house.balanceMicroUsd += pnl - fee;
+    this.state.dexPot(dex.index).fees += fee;
+    market.openInterestLots += Math.max(0, position.szLots) - Math.max(0, startLots);
+    if (!position.isCross) this.moveIsolated(account, position, startLots, signedLots, pxTicks);
+    if (account.isHouse) return;
+    this.recordFill(e, {
+      startPosition: dec(startLots, market.szDecimals),
+      dir: e.dir ?? this.direction(e, startLots, signedLots),
+      closedPnl: dec(pnl, 6),
+      fee: dec(fee, 6),
+      feeToken: dex.collateral.name,
+    });
+  }
+
+  /** Profit and fees went through cash; an isolated position then gives back its share of what closed and takes its margin for what opened. */
+  private moveIsolated(
+    account: Account,
+    p: Position,
+    startLots: number,
+    signedLots: number,
+    pxTicks: number,
+  ): void {
+    const house = account.clearinghouse(p.market.perp.dex.index);
+    const held = Math.abs(startLots);
+    const closed = startLots * signedLots < 0 ? Math.min(held, Math.abs(signedLots)) : 0;
+    if (closed > 0) {
+      const released =
+        closed === held ? p.isolatedMicroUsd : Math.floor((p.isolatedMicroUsd * closed) / held);
+      p.isolatedMicroUsd -= released;
+      house.balanceMicroUsd += released;
+    }
+    const opened = Math.abs(signedLots) - closed;
+    if (opened === 0) return;
+    const wanted = Math.ceil((opened * pxTicks) / p.leverage);
+    // Checked at mark before; a worse price must not eat into what cross positions and orders need.
+    const margin = account.isMarginExempt ? wanted : Math.max(0, Math.min(wanted, freeForOpening(house, p)));
+    p.isolatedMicroUsd += margin;
+    house.balanceMicroUsd -= margin;
+  }
+
+  private settleSpot(e: Execution, market: SpotMarket, quoteWei: number): void {
+    const { account, state } = { account: e.account, state: this.state };
+    const { base, quote } = market.spot;
+    const baseWei = e.szLots * pow10(base.weiDecimals - market.szDecimals);
+    const bases = account.spot.balance(base);
+    const quotes = account.spot.balance(quote);
+    const startWei = bases.totalWei;
+    const isBuy = e.side === Side.Buy;
+    // The fee comes out of what is received: base when buying, quote when selling.
+    const feeToken = isBuy ? base : quote;
+    const fee = Math.round(((isBuy ? baseWei : quoteWei) * this.ppm(e)) / 1e6);
+    const quoteUnits = quoteWei / market.unitsPerQuote;
+    if (isBuy) {
+      bases.totalWei += baseWei - fee;
+      quotes.totalWei -= quoteWei;
+      bases.entryNtl += quoteUnits;
+    } else {
+      bases.entryNtl = startWei > 0 ? bases.entryNtl * Math.max(0, 1 - baseWei / startWei) : 0;
+      bases.totalWei -= baseWei;
+      quotes.totalWei += quoteWei - fee;
+    }
+    state.spotPot(feeToken).fees += fee;
+    if (account.isHouse) return;
+    this.recordFill(e, {
+      startPosition: dec(startWei, base.weiDecimals),
+      dir: e.dir ?? (isBuy ? "Buy" : "Sell"),
+      closedPnl: "0.0",
+      fee: dec(fee, feeToken.weiDecimals),
+      feeToken: feeToken.name,
+    });
+  }
+
+  private direction(e: Execution, startLots: number, signedLots: number): string {
+    const l = this.state.liquidating;
+    if (l === undefined || l.liquidated !== e.account) return fillDirection(startLots, signedLots);
+    return `Liquidated ${l.isCross ? "Cross" : "Isolated"} ${startLots > 0 ? "Long" : "Short"}`;
+  }
+
+  private recordFill(
+    e: Execution,
+    money: Pick<FillWire, "startPosition" | "dir" | "closedPnl" | "fee" | "feeToken">,
+  ): void {
+    const { market, account } = e;
+    const l = this.state.liquidating;
+    const fill: FillWire = {
+      coin: market.coin,
+      px: dec(e.pxTicks, market.pxDecimals),
+      sz: dec(e.szLots, market.szDecimals),
+      side: e.side === Side.Buy ? "B" : "A",
+      time: this.state.nowMs,
+      startPosition: money.startPosition,
+      dir: money.dir,
+      closedPnl: money.closedPnl,
+      hash: e.hash,
+      oid: e.oid,
+      crossed: e.isTaker,
+      fee: money.fee,
+      tid: e.tid,
+      feeToken: money.feeToken,
+      twapId: null,
+      ...(e.cloid === undefined ? {} : { cloid: e.cloid }),
+      ...(l === undefined
+        ? {}
+        : { liquidation: { liquidatedUser: l.liquidatedUser, markPx: l.markPx, method: l.method } }),
+    };
+    account.recordFill(fill);
+    this.state.events.onFill(account, fill);
+  }
+}
+
+/** Cash that an opening trade may move into its isolated position: all but what the account's other business ties up. */
+const freeForOpening = (house: Parameters<typeof freeMargin>[0], p: Position): number =>
+  // The resting part of this very market was reserved for such a trade: it is not in the way.
+  freeMargin(house) +
+  Math.ceil((Math.max(0, p.worstLots() - Math.abs(p.szLots)) * p.market.referenceTicks) / p.leverage);
