@@ -2,6 +2,7 @@ import type { Clock, Cloid, CloidSequence, Timers } from "../domain/index.js";
 import type { TripReason } from "../rings/index.js";
 import type { Finding } from "../risk/index.js";
 import type { FillEvent, OrderGateway } from "../venues/port.js";
+import type { AddressBudget } from "./budget.js";
 import type { Desk } from "./desk.js";
 import type { OrderBook } from "./order-book.js";
 
@@ -81,6 +82,9 @@ export interface ExecutorCounters {
   fillRepairs: number;
   /** Engine time at which the first order was known to rest; NaN before. */
   firstQuoteMs: number;
+  /** Placements and changes that were not worth a request. */
+  heldByBudget: number;
+  requestsBought: number;
   /** Plans skipped because too many batches were unanswered. */
   heldByInFlight: number;
 }
@@ -104,6 +108,8 @@ export const newCounters = (): ExecutorCounters => ({
   fillGaps: 0,
   fillRepairs: 0,
   firstQuoteMs: Number.NaN,
+  heldByBudget: 0,
+  requestsBought: 0,
   heldByInFlight: 0,
 });
 
@@ -174,6 +180,7 @@ export interface ExecutorContext {
   readonly counters: ExecutorCounters;
   readonly book: OrderBook;
   readonly desks: readonly Desk[];
+  readonly budget: AddressBudget;
   readonly deskOfCoin: ReadonlyMap<string, Desk>;
   /** Ours at the venue, unknown to the book: cancelled until the venue says that they are gone. */
   readonly orphans: Map<Cloid, Orphan>;

@@ -23,6 +23,8 @@ export interface AssetParams {
   readonly maxOpsPerPlan?: number;
   /** Orders of this asset that may rest or be about to. Default 64. */
   readonly maxOrders?: number;
+  /** Requests that a dollar traded here refills. Default 1; the venue counts a tenth in growth-mode markets. */
+  readonly requestsPerUsd?: number;
   readonly adverseSelection?: Partial<AdverseSelectionOptions>;
 }
 
@@ -114,6 +116,7 @@ export class Desk {
   readonly maxOps: number;
   readonly maxOrders: number;
   readonly maxBpsDiff: number;
+  readonly requestsPerUsd: number;
 
   severity: Severity = Severity.None;
   /** Why it does not quote; empty while it does. */
@@ -128,6 +131,14 @@ export class Desk {
   lastDataMonoNs = Number.NaN;
   /** No placement or change before this time: the venue asked for a pause. */
   pausedUntilMonoNs = 0;
+  pauseGate = "rate limited";
+  pauseDoublings = 0;
+  /** Only reducing orders before this time: a refusal asked for it. */
+  holdUntilMonoNs = 0;
+  holdNs = 0;
+  holdCause = "";
+  /** Newest plan that sent a placement or change. */
+  lastRequestMonoNs = Number.NEGATIVE_INFINITY;
   /** Unrealised profit that was there before this session. */
   startUnrealizedUsd = 0;
   peakPnlUsd = 0;
@@ -147,6 +158,7 @@ export class Desk {
     this.maxOps = params.maxOpsPerPlan ?? 40;
     this.maxOrders = params.maxOrders ?? 64;
     this.maxBpsDiff = params.maxBpsDiff;
+    this.requestsPerUsd = params.requestsPerUsd ?? 1;
     this.view = {
       instrument: this.instrument,
       limits: this.limits,

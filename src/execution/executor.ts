@@ -26,6 +26,7 @@ import {
 } from "../risk/index.js";
 import type { AckStatus, FillEvent, GatewayEvents, OrderGateway, OrderUpdate } from "../venues/port.js";
 import { Auditor } from "./auditor.js";
+import { AddressBudget, type BudgetView } from "./budget.js";
 import {
   DEFAULT_TIMINGS,
   type ExecutorContext,
@@ -42,10 +43,12 @@ import {
   sleep,
 } from "./context.js";
 import { type AssetParams, Desk, type DeskCounts } from "./desk.js";
+import { DEFAULT_COMFORT_HOURS, type EconomyTerms, economise, economyTerms } from "./economy.js";
 import type { LadderView } from "./ladder-view.js";
 import type { HorizonSummary } from "./markouts.js";
 import { OrderBook, type OwnOrder } from "./order-book.js";
 import { Outbox } from "./outbox.js";
+import { Reactions } from "./reactions.js";
 import { type Plan, type ReconcileInput, reconcile } from "./reconcile.js";
 import { WindowCount } from "./window-count.js";
 
@@ -63,6 +66,8 @@ export interface ExecutorOptions {
   readonly hooks?: ExecutorHooks;
   readonly latency?: ExecutorLatency;
   readonly timings?: Partial<ExecutorTimings>;
+  /** Below this forecast of hours until the request quota is spent, requotes get coarser. Default 6. */
+  readonly economiseBelowHours?: number;
 }
 
 /** Adverse selection of one asset, for metrics and the closing summary. */
@@ -95,6 +100,9 @@ const KERNEL_GATE = new Map<number, string>([...KernelStatusName].map(([s, name]
 const STOP_RETRIES = 3;
 const STOP_POLL_MS = 20;
 
+const QUOTA_SPENT = "request quota spent: one order every 11 s";
+const QUOTA_FOR_CANCELS = "request quota spent: what is left is for cancels";
+
 /**
  * From ladder to orders, for all assets of one account.
  *
@@ -125,6 +133,9 @@ export class Executor implements GatewayEvents {
   private peakEquityUsd = 0;
   private lastTickMonoNs = Number.NaN;
   private lastAuditMonoNs = 0;
+  private readonly comfortHours: number;
+  private budgetView: BudgetView;
+  private terms: EconomyTerms;
   private resyncRound = 0;
   private windDownUntilMonoNs = Number.POSITIVE_INFINITY;
   private windingDown: Promise<StopReport> | undefined;
@@ -160,7 +171,15 @@ export class Executor implements GatewayEvents {
       desks,
       deskOfCoin: new Map(desks.map((d) => [d.instrument.coin, d])),
       orphans: new Map(),
+      budget: new AddressBudget({
+        ask: options.gateway.requestQuota?.bind(options.gateway),
+        monoNs: () => options.clock.monoNs(),
+        onTrouble: (cause) => this.logFailure("Request quota unknown", cause),
+      }),
     };
+    this.comfortHours = options.economiseBelowHours ?? DEFAULT_COMFORT_HOURS;
+    this.budgetView = this.ctx.budget.view;
+    this.terms = economyTerms(this.budgetView, this.comfortHours);
     this.hooks = options.hooks ?? {};
     this.isDebug = options.isDebugLogged ?? false;
     this.outbox = new Outbox(this.ctx);
@@ -176,15 +195,11 @@ export class Executor implements GatewayEvents {
     const l = first.limits;
     this.rateLimitWindow = new WindowCount(l.rateLimitWindowS * 1e9, 4 * l.maxRateLimitErrors);
     this.rejectWindow = new WindowCount(l.rejectWindowS * 1e9, 4 * l.maxRejects);
-    this.outbox.onRateLimited = () => {
-      const now = this.ctx.clock.monoNs();
-      this.rateLimitWindow.add(now);
-      for (const d of desks) d.pausedUntilMonoNs = now + timings.rateLimitPauseMs * 1e6;
-    };
-    this.outbox.onRejected = (_desk, code) => {
-      // A post-only order that lost a race to the market is an everyday event.
-      if (code !== "BadAloPx") this.rejectWindow.add(this.ctx.clock.monoNs());
-    };
+    const reactions = new Reactions(this.ctx, this.rejectWindow, this.rateLimitWindow, () => {
+      if (this.phase === "running") this.resync();
+    });
+    this.outbox.onRateLimited = () => reactions.onRateLimited();
+    this.outbox.onRefused = (desk, code, text) => reactions.onRefused(desk, code, text);
     this.input = {
       instrument: first.instrument,
       bids: first.kept.bids,
@@ -219,6 +234,8 @@ export class Executor implements GatewayEvents {
         coins: report.strandedCoins,
       });
     }
+    await this.ctx.budget.sync();
+    this.lookAtBudget();
     this.startEquityUsd = report.accountValueUsd;
     this.peakEquityUsd = report.accountValueUsd;
     this.lastAuditMonoNs = this.ctx.clock.monoNs();
@@ -275,7 +292,7 @@ export class Executor implements GatewayEvents {
       return;
     }
     if (this.latchTripped()) return;
-    this.updateReduceOnly(desk);
+    this.updateReduceOnly(desk, now);
     desk.isDirty = true;
     this.tryPlan(desk, now, kept.causeRecvMonoNs);
   }
@@ -296,13 +313,15 @@ export class Executor implements GatewayEvents {
     const isKilled = this.latchTripped();
     this.tryTendOrders(now);
     if (isKilled || this.phase === "starting" || this.phase === "stopped") return;
+    ctx.budget.tend();
+    this.lookAtBudget();
 
     for (const desk of ctx.desks) {
       // After a stall of our own the boards have not been read yet: their age says nothing about the feed.
       if (!isStalled) this.assess(desk, now);
       const gate = this.blockingGate(desk, now);
       if (gate !== "") this.setGate(desk, gate);
-      if (desk.severity >= Severity.Pull) this.pull(desk.asset, desk.gate);
+      if (desk.severity >= Severity.Pull || gate === QUOTA_FOR_CANCELS) this.pull(desk.asset, desk.gate);
       if (desk.isDirty) this.tryPlan(desk, now, Number.NaN);
     }
     if (this.phase === "running" && now - this.lastAuditMonoNs > ctx.timings.auditEveryMs * 1e6) {
@@ -482,6 +501,16 @@ export class Executor implements GatewayEvents {
     return this.startEquityUsd + this.sessionPnlUsd;
   }
 
+  /** The account's allowance of requests. */
+  get budget(): AddressBudget {
+    return this.ctx.budget;
+  }
+
+  /** Neither placements nor changes but one a slot: the allowance is spent. */
+  get isThrottled(): boolean {
+    return this.budgetView.isSpent;
+  }
+
   get sessionPnlUsd(): number {
     let sum = 0;
     for (const desk of this.ctx.desks) sum += desk.sessionPnlUsd;
@@ -511,8 +540,9 @@ export class Executor implements GatewayEvents {
 
     desk.isDirty = false;
     desk.lastPlanMonoNs = now;
-    this.setGate(desk, "");
     const plan = this.makePlan(desk);
+    this.setGate(desk, this.quotaGate(desk));
+    this.economise(desk, plan, now);
     if (causeMonoNs > 0) {
       this.counters.quotes++;
       desk.counts.quotes++;
@@ -545,6 +575,25 @@ export class Executor implements GatewayEvents {
     input.maxOrders = desk.maxOrders;
     input.maxOps = desk.maxOps;
     return reconcile(input, desk.plan);
+  }
+
+  /** Requests that are not worth their price wait: the tighter the account's allowance, the coarser the requotes. */
+  private economise(desk: Desk, plan: Plan, now: number): void {
+    const { terms } = this;
+    if (terms.priceBps === 0 || plan.isEmpty) return;
+    const held = economise(
+      plan,
+      {
+        bids: desk.kept.bids,
+        asks: desk.kept.asks,
+        posLots: desk.ledger.posLots,
+        isTooSoon: now - desk.lastRequestMonoNs < terms.minRequoteNs,
+      },
+      terms,
+    );
+    this.counters.heldByBudget += held;
+    // What waits for its time, or for a slot, is looked at again without a new ladder.
+    if (held > 0) desk.isDirty = true;
   }
 
   private carryOut(desk: Desk, plan: Plan, causeMonoNs: number): void {
@@ -580,6 +629,10 @@ export class Executor implements GatewayEvents {
       noteApproved(order, view);
     }
     if (cancels.length > 0) this.outbox.cancel(desk, cancels);
+    if (modifies.length + places.length > 0) {
+      desk.lastRequestMonoNs = ctx.clock.monoNs();
+      if (this.budgetView.isSpent) this.takeSlot();
+    }
     if (!this.outbox.modify(desk, targets, modifies, causeMonoNs)) return;
     this.outbox.place(desk, places, causeMonoNs);
   }
@@ -614,7 +667,8 @@ export class Executor implements GatewayEvents {
     if (this.phase === "resyncing") return "resyncing";
     if (desk.ledger.hasGap) return "fill gap";
     if (desk.severity >= Severity.Pull) return "risk limit";
-    if (now < desk.pausedUntilMonoNs) return "rate limited";
+    if (this.budgetView.isForCancelsOnly) return QUOTA_FOR_CANCELS;
+    if (now < desk.pausedUntilMonoNs) return desk.pauseGate;
     return "";
   }
 
@@ -624,6 +678,35 @@ export class Executor implements GatewayEvents {
     if (!(kept.midPx > 0 && kept.fairPx > 0)) return "no mid";
     if (now - desk.lastDataMonoNs > desk.limits.pullAfterStaleS * 1e9) return "stale data";
     return "";
+  }
+
+  /** What is said of an asset that is quoted by exception only. */
+  private quotaGate(desk: Desk): string {
+    if (this.budgetView.isSpent) return QUOTA_SPENT;
+    const isHeld = desk.isReduceOnly && desk.holdCause !== "" && desk.ledger.posLots === 0;
+    return isHeld ? `reduce-only: ${desk.holdCause}` : "";
+  }
+
+  private takeSlot(): void {
+    this.ctx.budget.takeSlot();
+    this.lookAtBudget();
+  }
+
+  /** Takes the newest figures of the allowance, and says when it is spent or refilled. */
+  private lookAtBudget(): void {
+    const { budget } = this.ctx;
+    const wasSpent = this.budgetView.isSpent;
+    this.budgetView = budget.view;
+    this.terms = economyTerms(this.budgetView, this.comfortHours);
+    const { isSpent } = this.budgetView;
+    if (isSpent === wasSpent) return;
+    const fields = { used: budget.used, cap: budget.cap, cancelCap: budget.cancelCap };
+    if (isSpent) {
+      this.ctx.log("warn", "Request quota spent: one order every 11 s until trading refills it", {
+        ...fields,
+        remedy: "raise max_bps_diff or min_requote_ms, use fewer levels, or set buy_request_weight",
+      });
+    } else this.ctx.log("info", "Request quota refilled", fields);
   }
 
   private setGate(desk: Desk, gate: string): void {
@@ -642,10 +725,14 @@ export class Executor implements GatewayEvents {
 
   // ── risk ────────────────────────────────────────────────────────────────────────────────────────────────────────────
 
-  private updateReduceOnly(desk: Desk): void {
+  private updateReduceOnly(desk: Desk, now: number): void {
     const { limits, ledger } = desk;
+    const isHeld = now < desk.holdUntilMonoNs;
+    if (!isHeld) desk.holdCause = "";
     const isOver =
-      Math.abs(ledger.posLots) > limits.maxPosLots || desk.positionValueUsd > limits.maxPositionValueUsd;
+      isHeld ||
+      Math.abs(ledger.posLots) > limits.maxPosLots ||
+      desk.positionValueUsd > limits.maxPositionValueUsd;
     if (isOver === desk.isReduceOnly) return;
     desk.isReduceOnly = isOver;
     const fields = {
@@ -654,6 +741,7 @@ export class Executor implements GatewayEvents {
       maxPosLots: limits.maxPosLots,
       positionValueUsd: desk.positionValueUsd,
       maxPositionValueUsd: limits.maxPositionValueUsd,
+      ...(isHeld ? { cause: desk.holdCause, forS: Math.round(desk.holdNs / 1e9) } : {}),
     };
     if (isOver) this.ctx.log("warn", "Reduce-only mode", fields);
     else this.ctx.log("info", "Reduce-only mode ended", fields);
@@ -672,7 +760,7 @@ export class Executor implements GatewayEvents {
     s.hasQuoted = desk.hasQuoted;
     s.rateLimitErrors = this.rateLimitWindow.count(now);
     s.rejects = this.rejectWindow.count(now);
-    this.updateReduceOnly(desk);
+    this.updateReduceOnly(desk, now);
 
     const worst = desk.aggregator.evaluate(s);
     this.logStaleness(desk);
@@ -760,8 +848,9 @@ export class Executor implements GatewayEvents {
     desk.isDirty = true;
     if (verdict === "old") return;
     this.counters.fills++;
-    this.counters.volumeUsd +=
-      (fill.pxTicks * fill.szLots) / pow10(desk.instrument.pxDecimals + desk.instrument.szDecimals);
+    const usd = (fill.pxTicks * fill.szLots) / pow10(desk.instrument.pxDecimals + desk.instrument.szDecimals);
+    this.counters.volumeUsd += usd;
+    ctx.budget.replenish(usd * desk.requestsPerUsd);
     const captureBps = desk.markouts.onFill(fill.exchMs, fill.px, fill.side, fill.szLots);
     ctx.log("info", "Fill processed", {
       asset: desk.instrument.coin,

@@ -3,8 +3,10 @@
  * in-flight record, audit, and the `Executor` that ties them. Imports risk, venues/port, rings, domain, abi; imported by
  * engine. Invariants: see `Executor`, `OrderBook`, `reconcile`.
  */
+export * from "./budget.js";
 export * from "./context.js";
 export type { AssetParams } from "./desk.js";
+export * from "./economy.js";
 export * from "./executor.js";
 export * from "./ladder-view.js";
 export * from "./ledger.js";

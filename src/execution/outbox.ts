@@ -1,5 +1,5 @@
 import type { Approved, Cloid, ModifyOrder, NewOrder } from "../domain/index.js";
-import type { AckStatus } from "../venues/port.js";
+import type { AckStatus, OrderErrorCode } from "../venues/port.js";
 import type { ExecutorContext } from "./context.js";
 import type { Batch, Desk } from "./desk.js";
 import type { OwnOrder } from "./order-book.js";
@@ -20,9 +20,10 @@ export class Outbox {
   private readonly batches = new Map<number, Batch>();
   /** Answers that an in-process gateway gave before the sender had returned. */
   private readonly early = new Map<number, readonly AckStatus[]>();
-  /** Rate-limit refusals and refused orders go to the risk windows of the owner. */
-  onRateLimited: (desk: Desk) => void = () => {};
-  onRejected: (desk: Desk, reason: string) => void = () => {};
+  /** A batch refused for the sake of a rate limit. */
+  onRateLimited: () => void = () => {};
+  /** A refused element. */
+  onRefused: (desk: Desk, code: OrderErrorCode, text: string) => void = () => {};
 
   constructor(private readonly ctx: ExecutorContext) {}
 
@@ -193,6 +194,7 @@ export class Outbox {
       this.doubtAll(batch);
       return;
     }
+    this.ctx.budget.spend(batch.orders.length + batch.orphans.length);
     desk.batchesInFlight++;
     this.batches.set(id, batch);
     const answer = this.early.get(id);
@@ -205,10 +207,7 @@ export class Outbox {
   private settle(desk: Desk, batch: Batch, statuses: readonly AckStatus[]): void {
     const { ctx } = this;
     const now = ctx.clock.monoNs();
-    if (statuses.some((s) => s.kind === "error" && s.code === "RateLimited")) {
-      ctx.counters.rateLimitErrors++;
-      this.onRateLimited(desk);
-    }
+    if (statuses.some((s) => s.kind === "error" && s.code === "RateLimited")) this.onRateLimited();
     for (let i = 0; i < batch.orders.length; i++) {
       const status = statuses[i] ?? MISSING_STATUS;
       const order = batch.orders[i]!;
@@ -224,6 +223,7 @@ export class Outbox {
           break;
         default:
           ctx.book.onCancelAck(order, status, now);
+          if (status.kind === "error") this.onRefused(desk, status.code, status.text);
           if (status.kind === "cancelled" && wasLive) {
             ctx.counters.ordersCancelled++;
             desk.counts.ordersCancelled++;
@@ -255,7 +255,7 @@ export class Outbox {
     if (status.kind !== "error") return;
     counters.ordersRejected++;
     desk.counts.ordersRejected++;
-    if (status.code !== "RateLimited") this.onRejected(desk, status.code);
+    this.onRefused(desk, status.code, status.text);
     log("debug", "Order rejected", {
       asset: desk.instrument.coin,
       cloid: order.cloid,

@@ -20,6 +20,7 @@ export const KillReason = {
   VenueMismatch: 15,
   RiskMargin: 16,
   Liquidated: 17,
+  NotAuthorised: 18,
 } as const;
 export type KillReason = (typeof KillReason)[keyof typeof KillReason];
 export type TripReason = Exclude<KillReason, typeof KillReason.Armed>;
@@ -43,6 +44,7 @@ const TEXT: Readonly<Record<KillReason, string>> = {
   [KillReason.VenueMismatch]: "our records differ from the venue's",
   [KillReason.RiskMargin]: "margin too low",
   [KillReason.Liquidated]: "the venue liquidated a position",
+  [KillReason.NotAuthorised]: "the venue does not accept the key",
 };
 
 /** One line of text for logs and status pages. */

@@ -98,6 +98,17 @@ export interface AccountSnapshot {
   readonly exchMs: number;
 }
 
+/** The account's allowance of requests, as the venue counts it. */
+export interface RequestQuota {
+  /** Requests counted so far; negative while bought ones are unused. */
+  readonly used: number;
+  /** Placements and changes pass while `used` is below. */
+  readonly cap: number;
+  /** Cancels pass while `used` is below. */
+  readonly cancelCap: number;
+  readonly cumVolumeUsd: number;
+}
+
 /** Called on the executor's thread, in the order the venue's messages arrived. */
 export interface GatewayEvents {
   /** One status per element of the batch, in order; exactly once per send. */
@@ -128,6 +139,16 @@ export interface OrderGateway {
   account(): Promise<AccountSnapshot>;
   /** Fills since a time, oldest first, for repair after a gap. */
   fillsSince(exchMs: number): Promise<readonly FillEvent[]>;
+
+  /** Where the venue limits an account's requests. */
+  requestQuota?(): Promise<RequestQuota>;
+  /**
+   * Where the venue has a dead man's switch: it cancels every order of the account at `atMs` (Unix) unless told otherwise
+   * before; undefined disarms.
+   */
+  scheduleCancel?(atMs: number | undefined): Promise<void>;
+  /** Where requests can be bought: adds `requests` to the allowance. */
+  buyRequests?(requests: number): Promise<void>;
 
   readonly lastSend: SendTimings;
   readonly isConnected: boolean;

@@ -18,6 +18,7 @@ import type {
   GatewayEvents,
   OrderGateway,
   OrderUpdate,
+  RequestQuota,
 } from "../../src/venues/port.js";
 
 /** Simulated time: a queue of (time, sequence) with the seams the engine wants. */
@@ -282,6 +283,8 @@ export class FakeGateway implements OrderGateway {
   isConnected = false;
   /** Everything sent, for the tests' eyes. */
   readonly sent: { kind: "place" | "modify" | "cancel"; count: number; atMs: number }[] = [];
+  /** Absent: a venue without an allowance of requests. */
+  requestQuota?: () => Promise<RequestQuota>;
   private events: GatewayEvents | undefined;
   private nextId = 1;
   private readonly waiting = new Map<number, number>();

@@ -7,6 +7,7 @@ import {
 } from "../../src/execution/index.js";
 import { createLatch, KillLatch } from "../../src/rings/index.js";
 import { type RiskLimits, riskLimits, type Severity } from "../../src/risk/index.js";
+import type { RequestQuota } from "../../src/venues/port.js";
 import { FakeExchange, FakeGateway, type Faults, NO_FAULTS, Scheduler } from "./fake-exchange.js";
 import { TOY } from "./fixtures.js";
 import { LadderBuffer, type LadderSpec } from "./ladder-buffer.js";
@@ -38,9 +39,13 @@ export class Rig {
       timings?: Partial<ExecutorTimings>;
       instrument?: Instrument;
       session?: number;
+      /** What the venue says of the allowance when it is asked. */
+      quota?: (rig: Rig) => RequestQuota;
     } = {},
   ) {
     this.gateway = new FakeGateway(this.venue, new Rng(1), { ...NO_FAULTS, ...over.faults });
+    const { quota } = over;
+    if (quota !== undefined) this.gateway.requestQuota = () => Promise.resolve(quota(this));
     this.executor = new Executor({
       gateway: this.gateway,
       latch: this.latch,

@@ -98,6 +98,3 @@ export function orderErrorCode(text: string): OrderErrorCode {
   for (const [prefix, code] of ORDER_ERRORS) if (rest.startsWith(prefix)) return code;
   return "Other";
 }
-
-/** The address's cumulative allowance is spent; other refusals called RateLimited are of the connection or the edge. */
-export const isQuotaRefusal = (text: string): boolean => text.includes("Too many cumulative requests sent");

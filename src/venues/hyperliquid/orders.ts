@@ -19,6 +19,7 @@ import type {
   GatewayEvents,
   OrderGateway,
   OrderUpdate,
+  RequestQuota,
   SendTimings,
   WireTap,
 } from "../port.js";
@@ -36,6 +37,7 @@ import { ActionEncoder, MAX_BATCH } from "./actions.js";
 import { VenueError } from "./errors.js";
 import { postJson } from "./http.js";
 import { fillSchema, InfoClient, orderUpdateSchema, type VenueOrder, validate } from "./info.js";
+import { cancelCap } from "./limits.js";
 import type { NetworkEndpoints } from "./network.js";
 import { NonceSequence } from "./nonce.js";
 import { Batch, type Pending, PendingBatch, PendingControl } from "./pending.js";
@@ -293,6 +295,17 @@ export class HyperliquidGateway implements OrderGateway {
       if (fills.length < FILLS_PAGE || !isNew) break;
     }
     return sortFills(out);
+  }
+
+  /** Reference §3.9, §7.2: bought requests are subtracted from those used; cancels have a ceiling of their own. */
+  async requestQuota(): Promise<RequestQuota> {
+    const q = await this.info.userRateLimit(this.user);
+    return {
+      used: q.nRequestsUsed - (q.nRequestsSurplus ?? 0),
+      cap: q.nRequestsCap,
+      cancelCap: cancelCap(q.nRequestsCap),
+      cumVolumeUsd: Number(q.cumVlm),
+    };
   }
 
   private sendBatch<T>(
