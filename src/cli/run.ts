@@ -2,6 +2,7 @@ import { Command, Option } from "commander";
 import { LOG_FORMATS, LOG_LEVELS, loadConfig, NETWORKS, WAIT_MODES } from "../config/index.js";
 import type { RunHost, RunOptions } from "../engine/run.js";
 import { integer, number, speed } from "./arguments.js";
+import { terminalSecret } from "./secret-input.js";
 
 interface RunFlags {
   config?: string;
@@ -14,6 +15,8 @@ interface RunFlags {
   decimals?: number;
   network?: string;
   privateKey?: string;
+  keystore?: string;
+  passwordFile?: string;
   logLevel?: string;
   logFormat?: string;
   logFile?: string;
@@ -46,6 +49,8 @@ export function runCommand(): Command {
     .option("--decimals <n>", "finest price decimals (default: from the venue)", integer(0, 8))
     .addOption(new Option("--network <name>", "where to trade").choices(NETWORKS))
     .option("--private-key <hex>", "signing key (prefer HYPERLIQUID_PRIVATE_KEY)")
+    .option("--keystore <path>", "encrypted key file (made by: market-maker key import)")
+    .option("--password-file <path>", "file with the keystore's password (default: asked at the terminal)")
     .addOption(new Option("--log-level <level>", "verbosity").choices(LOG_LEVELS))
     .addOption(new Option("--log-format <format>", "terminal log form").choices(LOG_FORMATS))
     .option("--log-file <path>", "also log JSON lines to this file")
@@ -79,6 +84,7 @@ function host(): RunHost {
   return {
     terminal: process.stdout,
     env: process.env,
+    askSecret: terminalSecret(),
     memory: () => {
       const m = process.memoryUsage();
       return { rssMiB: m.rss / 2 ** 20, heapMiB: m.heapUsed / 2 ** 20 };
@@ -119,6 +125,7 @@ function host(): RunHost {
 function toOptions(flags: RunFlags): RunOptions {
   const { config, origins, path } = loadConfig(flags.config, {
     "network.base_url": flags.network,
+    "network.password_file": flags.passwordFile,
     "trading.asset": flags.asset,
     "trading.target_liquidity": flags.targetLiquidity,
     "trading.risk_aversion": flags.riskAversion,
@@ -141,6 +148,7 @@ function toOptions(flags: RunFlags): RunOptions {
     origins,
     configPath: path,
     privateKeyOption: flags.privateKey,
+    keystoreOption: flags.keystore,
     isDryRun: flags.dryRun ?? false,
     tape: flags.tape,
     speed: flags.speed,

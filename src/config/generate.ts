@@ -6,7 +6,9 @@ export const SAMPLE_CONFIG = `# market_maker.toml: every option with its default
 
 [network]
 base_url = "testnet"             # mainnet, testnet, localhost (the simulated exchange)
-# private_key = "..."            # prefer the environment variable HYPERLIQUID_PRIVATE_KEY
+# keystore = "keystore.json"     # encrypted key file, made by: market-maker key import
+# password_file = "..."          # first line: the keystore's password; unset: asked at the terminal
+# private_key = "..."            # prefer the environment variable HYPERLIQUID_PRIVATE_KEY or a keystore
 
 [trading]
 asset = "BTC"                    # one coin, or several separated by commas

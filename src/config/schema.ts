@@ -19,6 +19,8 @@ export const configSchema = z.strictObject({
     .strictObject({
       base_url: z.enum(NETWORKS).default("testnet"),
       private_key: z.string().optional(),
+      keystore: z.string().min(1).optional(),
+      password_file: z.string().min(1).optional(),
     })
     .prefault({}),
   trading: z

@@ -52,6 +52,8 @@ export interface LiveOptions {
   readonly sessionId: number;
   /** Highest nonce that an earlier run used; 0: none known. */
   readonly lastNonce: number;
+  /** Undefined: every nonce. */
+  readonly nonceLane: number | undefined;
   readonly wait: WaitMode;
   readonly kernelCount: number;
   readonly staleAfterMs: number;
@@ -120,7 +122,7 @@ export class LiveEngine {
         error: (fields, text) => o.log("error", text, fields as Readonly<Record<string, unknown>>),
       },
       accountAddress: facts.account,
-      nonces: new NonceSequence(clock, { last: o.lastNonce }),
+      nonces: new NonceSequence(clock, { last: o.lastNonce, lane: o.nonceLane }),
       tap: privateTap,
       onAccountEvent: (event) => this.onAccountEvent(event),
     });

@@ -9,6 +9,7 @@ import { KillReason, killReasonText } from "../rings/index.js";
 import { Severity } from "../risk/index.js";
 import {
   type DataDir,
+  DataDirError,
   JournalKind,
   JournalWriter,
   type Lock,
@@ -18,6 +19,7 @@ import {
 import { createLogger, type LogFn } from "../telemetry/log.js";
 import { StatusLine } from "../telemetry/status-line.js";
 import { startClock, systemTimers } from "../threads/system-clock.js";
+import { NONCE_LANES } from "../venues/hyperliquid/nonce.js";
 import { defaultDataDir } from "./data-dir.js";
 import { checkKill, writeKill } from "./kill-record.js";
 import { type JournalFiles, LiveEngine } from "./live.js";
@@ -33,6 +35,7 @@ export interface RunOptions {
   readonly origins: Origins;
   readonly configPath: string | undefined;
   readonly privateKeyOption: string | undefined;
+  readonly keystoreOption: string | undefined;
   readonly isDryRun: boolean;
   readonly tape: string | undefined;
   readonly speed: number | "max" | undefined;
@@ -50,6 +53,8 @@ export interface RunHost {
   onStopRequest(stop: (reason: string) => void): void;
   /** Calls back for every error that nobody caught on the main thread; false: nothing trades yet, so the process may just end. */
   onCrash(report: (error: Error) => boolean): void;
+  /** Asks for a secret at the terminal without an echo; undefined when there is no terminal. */
+  readonly askSecret: ((question: string) => Promise<string>) | undefined;
   memory(): { rssMiB: number; heapMiB: number };
 }
 
@@ -139,13 +144,16 @@ class Run {
       config,
       simPort,
       privateKeyOption: o.privateKeyOption,
+      keystoreOption: o.keystoreOption,
+      configPath: o.configPath,
+      askSecret: this.host.askSecret,
       env: this.host.env,
       clock: this.clock,
       timers: systemTimers,
       rng,
       log,
     };
-    const { endpoints, signer } = loadSigner(request);
+    const { endpoints, signer } = await loadSigner(request);
     this.undo.push(() => signer.dispose());
     const simulator = await this.startSimulator(simPort, dataDir);
     const facts = await gatherFacts(this.withTapeCoin(request, simulator), endpoints, signer);
@@ -156,6 +164,7 @@ class Run {
       checkKill(dataDir, endpoints.name, facts.account, (text, fields) => log("warn", text, fields));
       this.takeLocks(dataDir, facts);
     }
+    const nonceLane = o.isDryRun ? undefined : this.takeNonceLane(dataDir, facts);
     const nonceFile = `nonce.${endpoints.name}.${signer.address}`;
     const lastNonce = Number(dataDir.readCheckpoint(nonceFile) ?? 0);
     const files = config.engine.journal && !o.isDryRun ? this.journalFiles(dataDir, runId) : undefined;
@@ -175,6 +184,7 @@ class Run {
       timers: systemTimers,
       seed,
       sessionId,
+      nonceLane,
       lastNonce: Number.isSafeInteger(lastNonce) && lastNonce > 0 ? lastNonce : 0,
       wait: config.engine.wait,
       kernelCount: config.engine.threads,
@@ -293,7 +303,7 @@ class Run {
     for (const inst of facts.instruments) {
       const lock: Lock = dataDir.lock(
         {
-          network: `${facts.endpoints.name}-${new URL(facts.endpoints.infoUrl).port || "443"}`,
+          network: lockNetwork(facts),
           account: facts.account,
           asset: inst.coin,
         },
@@ -301,6 +311,31 @@ class Run {
       );
       this.undo.push(() => lock.release());
       if (lock.note !== undefined) this.log("warn", "Lock taken over", { note: lock.note });
+    }
+  }
+
+  /**
+   * Makers of other assets may sign with the same key: each takes a lane of nonces of its own, so that no two are the same.
+   * @throws {DataDirError} `locked` when every lane is taken.
+   */
+  private takeNonceLane(dataDir: DataDir, facts: VenueFacts): number {
+    for (let lane = 0; ; lane++) {
+      const key = { network: lockNetwork(facts), account: facts.signer.address, asset: `nonces-${lane}` };
+      try {
+        const lock = dataDir.lock(key, this.clock.wallMs());
+        this.undo.push(() => lock.release());
+      } catch (error) {
+        if (!(error instanceof DataDirError && error.code === "locked") || lane === NONCE_LANES - 1)
+          throw error;
+        continue;
+      }
+      if (lane > 0) {
+        this.log(
+          "warn",
+          "Another maker signs with this key: better one agent each (market-maker key agent-approve)",
+        );
+      }
+      return lane;
     }
   }
 
@@ -579,6 +614,10 @@ function publicConfig(config: Config): unknown {
 }
 
 /** The simulator's own markets are enough unless one of ours is missing; an unknown coin is then told by its listing. */
+/** Simulated exchanges on other ports are other networks. */
+const lockNetwork = (facts: VenueFacts): string =>
+  `${facts.endpoints.name}-${new URL(facts.endpoints.infoUrl).port || "443"}`;
+
 function syntheticCoins(config: Config): readonly string[] | undefined {
   const coins = config.trading.asset.split(",").map((c) => c.trim());
   return coins.every((c) => ["BTC", "ETH", "SOL"].includes(c)) ? coins : undefined;

@@ -2,7 +2,7 @@ import type { Config } from "../config/index.js";
 import type { Clock, Instrument, Rng, Timers } from "../domain/index.js";
 import type { LogFn } from "../telemetry/log.js";
 import { type AssetCtx, InfoClient, type Meta } from "../venues/hyperliquid/info.js";
-import { loadPrivateKey } from "../venues/hyperliquid/keys.js";
+import { type KeySource, loadPrivateKey } from "../venues/hyperliquid/keys.js";
 import { type NetworkEndpoints, networkEndpoints } from "../venues/hyperliquid/network.js";
 import { L1Signer } from "../venues/hyperliquid/sign.js";
 import { dexOf, instrumentsFromMeta } from "../venues/hyperliquid/symbols.js";
@@ -38,6 +38,10 @@ export interface VenueRequest {
   readonly config: Config;
   readonly simPort: number;
   readonly privateKeyOption: string | undefined;
+  readonly keystoreOption: string | undefined;
+  /** The file that the configuration came from. */
+  readonly configPath: string | undefined;
+  readonly askSecret: ((question: string) => Promise<string>) | undefined;
   readonly env: Readonly<Record<string, string | undefined>>;
   readonly clock: Clock;
   readonly timers: Timers;
@@ -46,19 +50,29 @@ export interface VenueRequest {
 }
 
 /** Finds the key first, so that a wrong one is told before anything is started for it. */
-export function loadSigner(r: VenueRequest): { endpoints: NetworkEndpoints; signer: L1Signer } {
+export async function loadSigner(
+  r: Pick<
+    VenueRequest,
+    "config" | "simPort" | "privateKeyOption" | "keystoreOption" | "configPath" | "env" | "askSecret" | "log"
+  >,
+): Promise<{ endpoints: NetworkEndpoints; signer: L1Signer; source: KeySource }> {
   const endpoints = networkEndpoints(r.config.network.base_url, { port: r.simPort });
-  const loaded = loadPrivateKey({
+  const loaded = await loadPrivateKey({
     network: endpoints.name,
     option: r.privateKeyOption,
+    keystoreOption: r.keystoreOption,
     env: r.env,
     envFile: ".env",
+    keystore: r.config.network.keystore,
+    passwordFile: r.config.network.password_file,
+    askSecret: r.askSecret,
     config: r.config.network.private_key,
+    configFile: r.configPath,
   });
   for (const warning of loaded.warnings) r.log("warn", warning);
   const signer = new L1Signer(loaded.key, endpoints.source);
   loaded.key.fill(0);
-  return { endpoints, signer };
+  return { endpoints, signer, source: loaded.source };
 }
 
 /**

@@ -1,17 +1,7 @@
-/** What happens once at start: network, key, nonces, markets. */
-import { chmodSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
-import { inspect } from "node:util";
-import { afterAll, describe, expect, test } from "vitest";
+/** What happens once at start: network, markets. */
+import { describe, expect, test } from "vitest";
 import { VenueError } from "../../src/venues/hyperliquid/errors.js";
 import type { Meta } from "../../src/venues/hyperliquid/info.js";
-import {
-  DEV_PRIVATE_KEY,
-  KEY_ENV_NAME,
-  type KeyInputs,
-  loadPrivateKey,
-} from "../../src/venues/hyperliquid/keys.js";
 import { networkEndpoints } from "../../src/venues/hyperliquid/network.js";
 import {
   AssetNotFound,
@@ -55,84 +45,6 @@ describe("networks", () => {
       'network "mainet" is unknown: use one of mainnet, testnet, localhost',
     );
     expect(thrown(() => networkEndpoints("localhost", { port: 70_000 })).code).toBe("BadNetwork");
-  });
-});
-
-describe("the private key", () => {
-  const dir = mkdtempSync(join(tmpdir(), "mm-keys-"));
-  afterAll(() => rmSync(dir, { recursive: true }));
-  const A = "a1".repeat(32);
-  const B = `0x${"B2".repeat(32)}`;
-  const C = "c3".repeat(32);
-  const D = "d4".repeat(32);
-  const envFile = (text: string, mode = 0o600): string => {
-    const path = join(dir, `env-${Math.abs(Buffer.from(text + mode).readInt32BE(0))}-${mode}`);
-    writeFileSync(path, text);
-    chmodSync(path, mode);
-    return path;
-  };
-  const load = (inputs: Partial<KeyInputs>): ReturnType<typeof loadPrivateKey> =>
-    loadPrivateKey({ network: "mainnet", env: {}, ...inputs });
-  const hexOf = (key: Uint8Array): string => Buffer.from(key).toString("hex");
-
-  test("comes from the option, then the environment, then .env, then the configuration", () => {
-    const env = { [KEY_ENV_NAME]: B };
-    const file = envFile(`OTHER=1\n${KEY_ENV_NAME}="${C}"\n`);
-    const all = { option: A, env, envFile: file, config: D };
-    expect(load(all)).toMatchObject({ source: "--private-key" });
-    expect(hexOf(load(all).key)).toBe(A);
-    expect(hexOf(load({ ...all, option: undefined }).key)).toBe("b2".repeat(32));
-    expect(load({ ...all, option: undefined, env: {} })).toMatchObject({ source: ".env file", warnings: [] });
-    expect(hexOf(load({ ...all, option: undefined, env: {} }).key)).toBe(C);
-    const last = load({ config: D });
-    expect([last.source, hexOf(last.key)]).toEqual(["config", D]);
-    expect(last.warnings[0]).toContain("configuration file");
-  });
-
-  test("in a .env file that others can read is refused with the cure", () => {
-    const path = envFile(`${KEY_ENV_NAME}=${A}`, 0o644);
-    const error = thrown(() => load({ envFile: path }));
-    expect(error.message).toBe(
-      `${path} holds a private key and other users can read it (mode 644): run chmod 600 ${path}`,
-    );
-  });
-
-  test("a .env file of others without a key does not matter, nor does a missing one", () => {
-    const path = envFile("OTHER=1", 0o644);
-    expect(load({ envFile: path, config: D }).source).toBe("config");
-    expect(load({ envFile: join(dir, "absent"), config: D }).source).toBe("config");
-  });
-
-  test.each([
-    ["one digit short", A.slice(1), "found 63 characters"],
-    ["with a wrong letter", `${A.slice(1)}z`, "it holds other characters"],
-    ["a seed phrase", "word ".repeat(12), "found 59 characters"],
-    ["out of range", "ff".repeat(32), "outside the range"],
-    ["zero", "0".repeat(64), "outside the range"],
-  ])("malformed (%s) is one clear line that does not show it", (_, text, problem) => {
-    const error = thrown(() => load({ env: { [KEY_ENV_NAME]: text } }));
-    expect(error.code).toBe("BadKey");
-    expect(error.message).toContain(KEY_ENV_NAME);
-    expect(error.message).toContain(problem);
-    expect(error.message).not.toContain("\n");
-    expect(inspect(error, { showHidden: true })).not.toContain(text.trim().slice(0, 12));
-  });
-
-  test("is missing: says where to put it, and only localhost has a default", () => {
-    expect(thrown(() => load({})).message).toContain(`set ${KEY_ENV_NAME}`);
-    const dev = load({ network: "localhost" });
-    expect(dev.source).toBe("development key");
-    expect(hexOf(dev.key)).toBe(hexOf(DEV_PRIVATE_KEY as Uint8Array));
-  });
-
-  test("of development is refused on real networks", () => {
-    const text = hexOf(DEV_PRIVATE_KEY as Uint8Array);
-    for (const network of ["mainnet", "testnet"] as const) {
-      expect(thrown(() => load({ network, env: { [KEY_ENV_NAME]: text } })).message).toContain(
-        `refused on ${network}`,
-      );
-    }
-    expect(load({ network: "localhost", env: { [KEY_ENV_NAME]: text } }).source).toBe("environment");
   });
 });
 

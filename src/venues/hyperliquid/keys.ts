@@ -5,6 +5,7 @@ import { readFileSync, statSync } from "node:fs";
 import { parseEnv } from "node:util";
 import { keccak_256 } from "@noble/hashes/sha3.js";
 import { VenueError } from "./errors.js";
+import { PASSWORD_FILE_ENV_NAME, readKeystore, readPasswordFile, refuseReadable } from "./keystore.js";
 import type { NetworkName } from "./network.js";
 import { curve } from "./sign.js";
 
@@ -18,7 +19,14 @@ export const DEV_PRIVATE_KEY: Readonly<Uint8Array> = keccak_256(
   new TextEncoder().encode("market-maker: key of the simulated exchange only, known to everybody"),
 );
 
-export type KeySource = "--private-key" | "environment" | ".env file" | "config" | "development key";
+export type KeySource =
+  | "--private-key"
+  | "--keystore"
+  | "environment"
+  | ".env file"
+  | "keystore"
+  | "config"
+  | "development key";
 
 export interface LoadedKey {
   /** 32 bytes; the caller hands them to a signer and zeroes them. */
@@ -32,19 +40,29 @@ export interface KeyInputs {
   readonly network: NetworkName;
   /** Value of `--private-key`. */
   readonly option?: string | undefined;
+  /** Path given with `--keystore`. */
+  readonly keystoreOption?: string | undefined;
   readonly env: Readonly<Record<string, string | undefined>>;
   /** Path of the `.env` file; a missing file is not an error. */
   readonly envFile?: string | undefined;
-  /** `private_key` of the configuration file. */
+  /** `network.keystore` of the configuration. */
+  readonly keystore?: string | undefined;
+  /** From `--password-file` or `network.password_file`; the environment's stands in for it. */
+  readonly passwordFile?: string | undefined;
+  /** Asks at the terminal without an echo; undefined: there is none. */
+  readonly askSecret?: ((question: string) => Promise<string>) | undefined;
+  /** `network.private_key` of the configuration, and the file that it stands in. */
   readonly config?: string | undefined;
+  readonly configFile?: string | undefined;
 }
 
 /**
- * Finds the key: option, environment, `.env`, configuration, and on localhost alone the development key.
- * @throws {VenueError} BadKey when none is found, one is malformed, `.env` is readable by others, or the development key
- *   meets a real network.
+ * Finds the key. The first of these that is there decides: `--private-key`, `--keystore`, the environment, `.env`, the
+ * configuration's keystore, the configuration's key, and on localhost alone the development key.
+ * @throws {VenueError} BadKey when none is found, one is malformed, a file with a secret is readable by others, the password
+ *   is wrong, or the development key meets a real network.
  */
-export function loadPrivateKey(inputs: KeyInputs): LoadedKey {
+export async function loadPrivateKey(inputs: KeyInputs): Promise<LoadedKey> {
   const warnings: string[] = [];
   const found = findKey(inputs, warnings);
   if (found === undefined) {
@@ -53,11 +71,11 @@ export function loadPrivateKey(inputs: KeyInputs): LoadedKey {
     }
     throw new VenueError(
       "BadKey",
-      `no private key for ${inputs.network}: set ${KEY_ENV_NAME} in the environment or in a .env file (chmod 600)`,
+      `no private key for ${inputs.network}: set ${KEY_ENV_NAME} in the environment or in a .env file (chmod 600), or use a keystore (market-maker key import)`,
     );
   }
-  const [text, source, where] = found;
-  const key = parsePrivateKey(text, where);
+  const { source, where } = found;
+  const key = "text" in found ? parsePrivateKey(found.text, where) : await fromKeystore(found.path, inputs);
   if (inputs.network !== "localhost" && Buffer.from(key).equals(DEV_PRIVATE_KEY)) {
     throw new VenueError(
       "BadKey",
@@ -67,22 +85,58 @@ export function loadPrivateKey(inputs: KeyInputs): LoadedKey {
   return { key, source, warnings };
 }
 
-function findKey(inputs: KeyInputs, warnings: string[]): [string, KeySource, string] | undefined {
-  if (inputs.option !== undefined) {
-    warnings.push(`--private-key is visible to other users in the process list: prefer ${KEY_ENV_NAME}`);
-    return [inputs.option, "--private-key", "--private-key"];
+/** A key as text, or the path of a keystore. */
+type Found = { readonly source: KeySource; readonly where: string } & (
+  | { readonly text: string }
+  | { readonly path: string }
+);
+
+function findKey(inputs: KeyInputs, warnings: string[]): Found | undefined {
+  const { option, keystoreOption, keystore } = inputs;
+  if (option !== undefined) {
+    warnings.push(
+      `--private-key is visible to other users in the process list: prefer ${KEY_ENV_NAME} or a keystore`,
+    );
+    return { text: option, source: "--private-key", where: "--private-key" };
   }
+  if (keystoreOption !== undefined)
+    return { path: keystoreOption, source: "--keystore", where: keystoreOption };
+  const shadowed = (source: string): void => {
+    if (keystore !== undefined)
+      warnings.push(`the key comes from ${source}: keystore ${keystore} is not read`);
+  };
   const fromEnv = inputs.env[KEY_ENV_NAME];
-  if (fromEnv !== undefined && fromEnv !== "") return [fromEnv, "environment", KEY_ENV_NAME];
-  if (inputs.envFile !== undefined) {
-    const fromFile = readEnvFile(inputs.envFile);
-    if (fromFile !== undefined) return [fromFile, ".env file", `${KEY_ENV_NAME} of ${inputs.envFile}`];
+  if (fromEnv !== undefined && fromEnv !== "") {
+    shadowed(KEY_ENV_NAME);
+    return { text: fromEnv, source: "environment", where: KEY_ENV_NAME };
   }
+  if (inputs.envFile !== undefined) {
+    const text = readEnvFile(inputs.envFile);
+    if (text !== undefined) {
+      shadowed(inputs.envFile);
+      return { text, source: ".env file", where: `${KEY_ENV_NAME} of ${inputs.envFile}` };
+    }
+  }
+  if (keystore !== undefined) return { path: keystore, source: "keystore", where: keystore };
   if (inputs.config !== undefined && inputs.config !== "") {
-    warnings.push(`the private key is in the configuration file: prefer ${KEY_ENV_NAME} or a .env file`);
-    return [inputs.config, "config", "private_key of the configuration"];
+    if (inputs.configFile !== undefined)
+      refuseReadable(inputs.configFile, statSync(inputs.configFile).mode, "a private key");
+    warnings.push(`the private key is in the configuration file: prefer ${KEY_ENV_NAME} or a keystore`);
+    return { text: inputs.config, source: "config", where: "private_key of the configuration" };
   }
   return undefined;
+}
+
+function fromKeystore(path: string, inputs: KeyInputs): Promise<Uint8Array> {
+  const passwordFile = inputs.passwordFile ?? (inputs.env[PASSWORD_FILE_ENV_NAME] || undefined);
+  return readKeystore(path, () => {
+    if (passwordFile !== undefined) return readPasswordFile(passwordFile);
+    if (inputs.askSecret !== undefined) return inputs.askSecret(`Password of ${path}: `);
+    throw new VenueError(
+      "BadKey",
+      `${path} needs a password and there is no terminal to ask at: use --password-file or ${PASSWORD_FILE_ENV_NAME}`,
+    );
+  });
 }
 
 function readEnvFile(path: string): string | undefined {
@@ -97,14 +151,7 @@ function readEnvFile(path: string): string | undefined {
   }
   const value = parseEnv(text)[KEY_ENV_NAME];
   if (value === undefined || value === "") return undefined;
-  // Windows has no such mode bits.
-  if (process.platform !== "win32" && (mode & 0o077) !== 0) {
-    const octal = (mode & 0o777).toString(8);
-    throw new VenueError(
-      "BadKey",
-      `${path} holds a private key and other users can read it (mode ${octal}): run chmod 600 ${path}`,
-    );
-  }
+  refuseReadable(path, mode, "a private key");
   return value;
 }
 
