@@ -9,3 +9,4 @@ export * from "./order.js";
 export * from "./rng.js";
 export * from "./side.js";
 export * from "./units.js";
+export * from "./virtual-time.js";

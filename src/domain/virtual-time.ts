@@ -1,0 +1,169 @@
+import type { Clock, Timers } from "./clock.js";
+
+interface Item {
+  readonly atNs: number;
+  readonly seq: number;
+  fn: (() => void) | undefined;
+}
+
+/**
+ * A simulated clock with its timers: nothing happens but what was scheduled, in order of (time, sequence of scheduling).
+ *
+ * After each event every promise that it settled runs to its end before the next event, so that asynchronous code makes the
+ * same progress at the same simulated time in every run. Times are integer nanoseconds since the start.
+ */
+export class VirtualTime implements Clock, Timers {
+  private nowNs = 0;
+  private seq = 0;
+  /** A binary heap by (atNs, seq). */
+  private readonly heap: Item[] = [];
+  /** Events run so far. */
+  eventCount = 0;
+
+  /** @param startWallMs what the wall clock says at the start. */
+  constructor(readonly startWallMs: number) {}
+
+  monoNs(): number {
+    return this.nowNs;
+  }
+
+  wallMs(): number {
+    return this.startWallMs + this.nowNs / 1e6;
+  }
+
+  /** Time of the next event, ns; Infinity when nothing is scheduled. */
+  get nextNs(): number {
+    this.dropCancelled();
+    return this.heap[0]?.atNs ?? Number.POSITIVE_INFINITY;
+  }
+
+  after(delayMs: number, fn: () => void): () => void {
+    const item: Item = { atNs: this.nowNs + Math.max(0, Math.round(delayMs * 1e6)), seq: this.seq++, fn };
+    this.push(item);
+    return () => {
+      item.fn = undefined;
+    };
+  }
+
+  every(periodMs: number, fn: () => void): () => void {
+    let isOff = false;
+    let cancel: () => void;
+    const tick = (): void => {
+      // Scheduled before it runs: what it schedules for the same moment of the next period comes after it.
+      cancel = this.after(periodMs, tick);
+      fn();
+      if (isOff) cancel();
+    };
+    cancel = this.after(periodMs, tick);
+    return () => {
+      isOff = true;
+      cancel();
+    };
+  }
+
+  /**
+   * Runs events up to and including a time, or until `isDone`.
+   * @returns whether `isDone`; the clock then stands at the event that made it so, otherwise at `untilNs`.
+   * @throws whatever an event throws.
+   */
+  async runUntil(untilNs: number, isDone: () => boolean = () => false): Promise<boolean> {
+    for (;;) {
+      if (isDone()) return true;
+      if (this.nextNs > untilNs) {
+        this.nowNs = Math.max(this.nowNs, untilNs);
+        return false;
+      }
+      const item = this.pop();
+      this.nowNs = item.atNs;
+      this.eventCount++;
+      item.fn?.();
+      await settled();
+    }
+  }
+
+  runFor(ms: number): Promise<boolean> {
+    return this.runUntil(this.nowNs + Math.round(ms * 1e6));
+  }
+
+  /**
+   * Lets time pass until the promise is settled.
+   * @throws what the promise throws, or {Error} when it is not settled within `maxMs` of simulated time.
+   */
+  async settle<T>(promise: Promise<T>, maxMs = 120_000): Promise<T> {
+    let state: { readonly value: T } | { readonly error: unknown } | undefined;
+    promise.then(
+      (value) => {
+        state = { value };
+      },
+      (error: unknown) => {
+        state = { error };
+      },
+    );
+    await settled();
+    await this.runUntil(this.nowNs + maxMs * 1e6, () => state !== undefined);
+    if (state === undefined) throw new Error(`not settled within ${maxMs} ms of simulated time`);
+    if ("error" in state) throw state.error;
+    return state.value;
+  }
+
+  private dropCancelled(): void {
+    while (this.heap.length > 0 && this.heap[0]!.fn === undefined) this.pop();
+  }
+
+  private isBefore(a: Item, b: Item): boolean {
+    return a.atNs < b.atNs || (a.atNs === b.atNs && a.seq < b.seq);
+  }
+
+  private push(item: Item): void {
+    const { heap } = this;
+    let at = heap.length;
+    heap.push(item);
+    while (at > 0) {
+      const up = (at - 1) >> 1;
+      if (!this.isBefore(item, heap[up]!)) break;
+      heap[at] = heap[up]!;
+      at = up;
+    }
+    heap[at] = item;
+  }
+
+  private pop(): Item {
+    const { heap } = this;
+    const first = heap[0]!;
+    const last = heap.pop()!;
+    if (heap.length === 0) return first;
+    let at = 0;
+    for (;;) {
+      let down = 2 * at + 1;
+      if (down >= heap.length) break;
+      if (down + 1 < heap.length && this.isBefore(heap[down + 1]!, heap[down]!)) down++;
+      if (!this.isBefore(heap[down]!, last)) break;
+      heap[at] = heap[down]!;
+      at = down;
+    }
+    heap[at] = last;
+    return first;
+  }
+}
+
+/** Resolves when every promise reaction that waits has run: microtasks come before the next turn of the event loop. */
+const settled = (): Promise<void> =>
+  new Promise((resolve) => {
+    setImmediate(resolve);
+  });
+
+/** A clock that differs from another by a constant and by steps: another host's, or one that was set. */
+export class OffsetClock implements Clock {
+  /** Added to the wall clock; may be changed at any time. Monotonic time is not affected. */
+  offsetMs = 0;
+
+  constructor(private readonly base: Clock) {}
+
+  monoNs(): number {
+    return this.base.monoNs();
+  }
+
+  wallMs(): number {
+    return this.base.wallMs() + this.offsetMs;
+  }
+}
