@@ -9,6 +9,7 @@
  * May import: store (tape types), domain. Everything above reaches it through the network, or through `venues/port`.
  */
 
+export { type DelayRange, type LatencyModel, NO_LATENCY, VENUE_LATENCY } from "./blocks.js";
 export { BASE_FEES, Exchange, type ExchangeOptions, type FeeRates } from "./exchange.js";
 export {
   FaultRuleError,
@@ -25,6 +26,8 @@ export {
   type FaultRule,
   Faults,
 } from "./faults.js";
+export { type FrameReader, SimFeed, type SimFeedOptions } from "./feed.js";
+export { SimGateway, type SimGatewayOptions, type VenueReader } from "./gateway.js";
 export { perpInstrument, type SimMarket, type Speed } from "./market.js";
 export { OpenMarket, type OpenMarketOptions } from "./markets/open.js";
 export { BTC_LIKE, SyntheticMarket, type SyntheticParams } from "./markets/synthetic.js";
@@ -40,3 +43,4 @@ export {
   startSimServer,
 } from "./server.js";
 export { TapeBook } from "./tape-book.js";
+export { SimVenue, type SimVenueOptions } from "./venue.js";
