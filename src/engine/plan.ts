@@ -16,8 +16,11 @@ export interface Plan {
   readonly leverage: readonly number[];
 }
 
+/** What a plan needs to know of venue and account. */
+export type PlanFacts = Pick<VenueFacts, "instruments" | "midPx" | "accountValueUsd" | "makerFeeBps">;
+
 /** @throws {SizingError} When sizes or parameters cannot work. */
-export function planAssets(config: Config, facts: VenueFacts, log: LogFn): Plan {
+export function planAssets(config: Config, facts: PlanFacts, log: LogFn): Plan {
   const assets: AssetParams[] = [];
   const params: KernelParams[] = [];
   const leverages: number[] = [];

@@ -31,6 +31,8 @@ export interface TraderOptions {
   readonly onKilled: NonNullable<ExecutorHooks["onKilled"]>;
   /** Called once per tick, before the executor's: the journal's mark. */
   readonly beforeTick?: () => void;
+  /** A kernel has something new to read in its account ring. */
+  readonly onAccountNews?: () => void;
   readonly timings?: Partial<ExecutorTimings>;
 }
 
@@ -73,8 +75,14 @@ export class Trader {
         tickToWire: new LatencyHistogram(segments.stages.tickToWire),
       },
       hooks: {
-        onPosition: (p) => this.accounts.position(p.asset, clock.monoNs(), p),
-        onFill: (asset, fill) => this.accounts.fill(asset, clock.monoNs(), fill),
+        onPosition: (p) => {
+          this.accounts.position(p.asset, clock.monoNs(), p);
+          o.onAccountNews?.();
+        },
+        onFill: (asset, fill) => {
+          this.accounts.fill(asset, clock.monoNs(), fill);
+          o.onAccountNews?.();
+        },
         onNotice: o.onNotice,
         onSeverity: o.onSeverity,
         onKilled: o.onKilled,

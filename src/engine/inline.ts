@@ -1,0 +1,201 @@
+import { createHash } from "node:crypto";
+import type { Clock, Instrument, Timers } from "../domain/index.js";
+import type {
+  AssetParams,
+  Executor,
+  ExecutorHooks,
+  ExecutorTimings,
+  LadderView,
+  RecoverReport,
+  StopReport,
+} from "../execution/index.js";
+import { KernelHost, type KernelParams, KernelPump } from "../kernels/index.js";
+import { type KillLatch, LatencyHistogram, RingProducer } from "../rings/index.js";
+import type { FrameReader } from "../sim/index.js";
+import type { LogFn } from "../telemetry/log.js";
+import { FrameDecoder } from "../venues/hyperliquid/decode.js";
+import { FeedCounters } from "../venues/hyperliquid/feed-counters.js";
+import { FeedIntake, FeedSource } from "../venues/hyperliquid/intake.js";
+import type { OrderGateway, WireTap } from "../venues/port.js";
+import { kernelBytes } from "./artifacts.js";
+import { createSegments, type SharedSegments } from "./shared.js";
+import { Trader } from "./trader.js";
+
+export interface InlineOptions {
+  readonly instruments: readonly Instrument[];
+  readonly assets: readonly AssetParams[];
+  readonly params: readonly KernelParams[];
+  readonly gateway: OrderGateway;
+  readonly clock: Clock;
+  readonly timers: Timers;
+  /** Prefix of this run's client order ids. */
+  readonly sessionId: number;
+  readonly staleAfterMs?: number;
+  readonly log?: LogFn;
+  readonly isDebugLogged?: boolean;
+  readonly timings?: Partial<ExecutorTimings>;
+  readonly onSeverity?: NonNullable<ExecutorHooks["onSeverity"]>;
+  readonly onKilled?: NonNullable<ExecutorHooks["onKilled"]>;
+}
+
+const STALE_AFTER_MS = 3000;
+const INTAKE_TICK_MS = 100;
+
+let module: WebAssembly.Module | undefined;
+
+/**
+ * One engine in one thread on any clock: intake, rings, kernel and executor of the live engine, called in turn instead of
+ * waiting for each other. A frame is decoded, estimated, quoted and acted upon at the moment it arrives; what a computer would need
+ * for that is a delay of the network in front of it.
+ *
+ * Deterministic: the same frames and gateway events at the same times give the same requests.
+ *
+ * Life: `start` → frames → `stop`, or `abandon`, which is what a crash leaves behind. Thread: main.
+ */
+export class InlineEngine implements FrameReader {
+  readonly segments: SharedSegments;
+  readonly feedCounters: FeedCounters;
+  /** Records that the kernel refused. */
+  kernelRejected = 0;
+  private readonly trader: Trader;
+  private readonly intake: FeedIntake;
+  private readonly pump: KernelPump;
+  private stopIntake: (() => void) | undefined;
+  private isRunning = false;
+  private isPassDue = false;
+
+  constructor(private readonly o: InlineOptions) {
+    const { clock, instruments } = o;
+    const log: LogFn = o.log ?? (() => {});
+    this.segments = createSegments(instruments.length, 1);
+    const kernel = this.segments.kernels[0]!;
+    this.feedCounters = new FeedCounters(this.segments.feedCounters);
+    const market = new RingProducer(kernel.marketRing);
+    this.intake = new FeedIntake(
+      instruments,
+      new FrameDecoder(instruments, () => market),
+      { staleAfterMs: o.staleAfterMs ?? STALE_AFTER_MS },
+      { clock, log, counters: this.feedCounters },
+    );
+    module ??= KernelHost.compile(kernelBytes());
+    this.pump = new KernelPump({
+      host: new KernelHost(module),
+      assets: kernel.assets,
+      marketRing: kernel.marketRing,
+      accountRing: kernel.accountRing,
+      ladderCells: this.segments.ladders,
+      gatewayEstimates: this.segments.gatewayEstimates,
+      clock,
+      latency: new LatencyHistogram(this.segments.kernelLatency[0]!),
+      onRejected: () => {
+        this.kernelRejected++;
+      },
+    });
+    this.trader = new Trader({
+      segments: this.segments,
+      gateway: o.gateway,
+      instruments,
+      assets: o.assets,
+      clock,
+      timers: o.timers,
+      sessionId: o.sessionId,
+      log,
+      isDebugLogged: o.isDebugLogged ?? false,
+      onNotice: () => {},
+      onSeverity: o.onSeverity ?? (() => {}),
+      onKilled: o.onKilled ?? (() => {}),
+      onAccountNews: () => this.passSoon(),
+      ...(o.timings === undefined ? {} : { timings: o.timings }),
+    });
+  }
+
+  get executor(): Executor {
+    return this.trader.executor;
+  }
+
+  get latch(): KillLatch {
+    return this.trader.latch;
+  }
+
+  /** Configures the kernel, connects, recovers; frames become orders from then on. */
+  async start(): Promise<RecoverReport> {
+    const { o, intake } = this;
+    for (const { asset } of o.instruments) this.trader.configure(asset, o.params[asset]!);
+    this.isRunning = true;
+    this.stopIntake = o.timers.every(INTAKE_TICK_MS, () => {
+      intake.tick();
+      this.pass();
+    });
+    return await this.trader.start();
+  }
+
+  async stop(): Promise<StopReport> {
+    const report = await this.trader.stop();
+    this.abandon();
+    return report;
+  }
+
+  /** Nothing happens any more: what rests at the venue stays there. */
+  abandon(): void {
+    this.isRunning = false;
+    this.stopIntake?.();
+    this.trader.halt();
+  }
+
+  ladder(asset: number): LadderView | undefined {
+    return this.trader.ladder(asset);
+  }
+
+  // ── FrameReader ─────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  onConnected(): void {
+    this.intake.onConnected();
+  }
+
+  onDisconnected(): void {
+    if (!this.isRunning) return;
+    this.intake.onDisconnected();
+    this.pass();
+  }
+
+  onFrame(frame: Uint8Array): void {
+    if (!this.isRunning) return;
+    this.intake.accept(frame, FeedSource.Own);
+    this.pass();
+  }
+
+  /** Not inside the event that brought the news: a worker would not hear of it before its end either. */
+  private passSoon(): void {
+    if (this.isPassDue) return;
+    this.isPassDue = true;
+    this.o.timers.after(0, () => {
+      this.isPassDue = false;
+      if (this.isRunning) this.pass();
+    });
+  }
+
+  /** Rings → kernel → boards → executor, until nothing is fresh. */
+  private pass(): void {
+    // A ladder may cause a fill report that changes the next one: bounded, for the executor answers through the gateway.
+    while (this.pump.drain() > 0 && this.pump.quoteDirty()) this.trader.drain();
+  }
+}
+
+/** A running digest of everything sent: two runs with the same one made the same requests at the same times. */
+export class OutboundDigest implements WireTap {
+  private readonly hash = createHash("sha256");
+  count = 0;
+
+  inbound(): void {}
+
+  outbound(stream: "private" | "http" | "public", bytes: Uint8Array, monoNs: number): void {
+    this.count++;
+    this.hash.update(`${stream} ${monoNs} `);
+    this.hash.update(bytes);
+  }
+
+  /** Hex; of everything so far. */
+  get value(): string {
+    return this.hash.copy().digest("hex");
+  }
+}
