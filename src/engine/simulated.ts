@@ -2,7 +2,6 @@ import type { Config } from "../config/index.js";
 import { type Instrument, OffsetClock, pow10, Rng, VirtualTime } from "../domain/index.js";
 import type { ExecutorTimings, StopReport } from "../execution/index.js";
 import {
-  BASE_FEES,
   type ExchangeOptions,
   type FaultRule,
   type LatencyModel,
@@ -83,11 +82,11 @@ export class SimulatedRun {
     });
     const coins = o.coins ?? markets.map((m) => m.coin);
     this.instruments = coins.map((coin, asset) => {
-      const at = markets.findIndex((m) => m.coin === coin);
-      const market = markets[at];
+      const market = this.venue.exchange.market(coin);
       if (market === undefined) throw new RangeError(`coin ${coin} is not among the simulated markets`);
-      return { ...market.instrument, asset, venueAssetId: at };
+      return { ...market.instrument, asset };
     });
+    const fees = this.venue.info({ type: "userFees", user: ADDRESS }) as { userAddRate: string };
     this.plan = planAssets(
       o.config,
       {
@@ -97,7 +96,7 @@ export class SimulatedRun {
           return market.referenceTicks / pow10(inst.pxDecimals);
         }),
         accountValueUsd: o.fundingUsd ?? FUNDING_USD,
-        makerFeeBps: (o.exchange?.fees ?? BASE_FEES).makerPpm / 100,
+        makerFeeBps: Number(fees.userAddRate) * 1e4,
       },
       o.log ?? (() => {}),
     );

@@ -52,7 +52,7 @@ export interface Submission {
   readonly answer: (response: ExchangeResponse) => void;
 }
 
-const SCHEDULED_CANCEL_CHECK_MS = 250;
+const HOUSEKEEPING_MS = 250;
 const UNSIGNED = { r: "", s: "", v: 27 } as const;
 
 /** Thread: main. Deterministic: same seed, same submissions at the same times, same events. */
@@ -104,11 +104,8 @@ export class SimVenue implements ExchangeEvents, MarketOutlet {
     );
     this.faults = new Faults(options.faults ?? [], new Rng(options.seed).fork("faults"));
     this.carrier = new FaultCarrier(this.faults, time, time, (run) => run());
-    for (const [asset, simMarket] of markets.entries()) {
-      const market = this.exchange.addMarket(
-        { ...simMarket.instrument, asset, venueAssetId: asset },
-        simMarket.book,
-      );
+    for (const simMarket of markets) {
+      const market = this.exchange.addMarket(simMarket.instrument, simMarket.book);
       this.simMarkets.set(market, simMarket);
       simMarket.book.cut = (szLots) => this.carrier.cut(szLots);
       simMarket.open({ exchange: this.exchange, market, outlet: this }, this.nowMs());
@@ -130,8 +127,9 @@ export class SimVenue implements ExchangeEvents, MarketOutlet {
     this.driver.start();
     for (const m of markets) if (m.isTape) this.driver.wake(m.coin);
     this.stops.push(
-      time.every(SCHEDULED_CANCEL_CHECK_MS, () => {
+      time.every(HOUSEKEEPING_MS, () => {
         this.executor.runScheduledCancels(this.nowMs(), time.wallMs());
+        this.exchange.advance(this.nowMs());
         this.settled();
       }),
     );
