@@ -9,7 +9,10 @@ const FAULTS: readonly FaultRule[] = [
   { kind: "partialFills", rate: 0.5 },
 ];
 
-async function digestOf(seed: number, faults: readonly FaultRule[]): Promise<{ value: string; count: number }> {
+async function digestOf(
+  seed: number,
+  faults: readonly FaultRule[],
+): Promise<{ value: string; count: number }> {
   const run = quotingRun({ seed, faults });
   await run.start();
   await run.run(60_000);

@@ -1,6 +1,6 @@
 /** Worlds in which the whole engine is run: busy markets, small enough for ten simulated minutes in about half a second. */
 import { configSchema } from "../../src/config/index.js";
-import { SimulatedRun, type SimulatedOptions } from "../../src/engine/simulated.js";
+import { type SimulatedOptions, SimulatedRun } from "../../src/engine/simulated.js";
 import { BTC_LIKE, SyntheticMarket, type SyntheticParams } from "../../src/sim/index.js";
 
 /** Thin and rough: quotes a few bps away are reached several times a minute. */
