@@ -63,6 +63,18 @@ export function perpInstrument(coin: string, szDecimals: number, maxLeverage: nu
   };
 }
 
+/** The grid of a spot pair: price decimals are 8 minus the base token's size decimals. */
+export function spotInstrument(coin: string, szDecimals: number): Instrument {
+  return { ...perpInstrument(coin, szDecimals, 1), pxDecimals: 8 - szDecimals };
+}
+
+/** Spot coins are `BASE/QUOTE` or `@index` (reference 6.1); everything else is a perp. */
+export function instrumentOf(coin: string, szDecimals: number, maxLeverage: number): Instrument {
+  return /\/|^@/.test(coin)
+    ? spotInstrument(coin, szDecimals)
+    : perpInstrument(coin, szDecimals, maxLeverage);
+}
+
 /**
  * Public data of a market made by orders: per block, its trades, the best bid and offer if they changed, and every
  * `l2BookMs` the book if it changed.

@@ -4,7 +4,7 @@
  */
 import type { Instrument } from "../../domain/index.js";
 import type { TradeWire } from "../listed-market.js";
-import { BlockPublisher, type MarketContext, perpInstrument, type SimMarket } from "../market.js";
+import { BlockPublisher, instrumentOf, type MarketContext, type SimMarket } from "../market.js";
 import { L3Book } from "../matching.js";
 
 export interface OpenMarketOptions {
@@ -28,7 +28,7 @@ export class OpenMarket implements SimMarket {
   constructor(private readonly options: OpenMarketOptions) {
     this.coin = options.coin;
     this.description = `${options.coin}, clients only`;
-    this.instrument = perpInstrument(options.coin, options.szDecimals, options.maxLeverage);
+    this.instrument = instrumentOf(options.coin, options.szDecimals, options.maxLeverage);
   }
 
   open(context: MarketContext): void {

@@ -21,7 +21,7 @@ import { type Instrument, pow10, Rng, Side, stepTicks } from "../../domain/index
 import type { Account, SimOrder } from "../account.js";
 import type { OrderSpec } from "../exchange.js";
 import type { TradeWire } from "../listed-market.js";
-import { BlockPublisher, type MarketContext, perpInstrument, type SimMarket } from "../market.js";
+import { BlockPublisher, instrumentOf, type MarketContext, type SimMarket } from "../market.js";
 import { L3Book } from "../matching.js";
 
 export interface SyntheticParams {
@@ -159,7 +159,7 @@ export class SyntheticMarket implements SimMarket {
   ) {
     this.coin = params.coin;
     this.description = `synthetic ${params.coin}, seed ${seed}`;
-    this.instrument = perpInstrument(params.coin, params.szDecimals, params.maxLeverage);
+    this.instrument = instrumentOf(params.coin, params.szDecimals, params.maxLeverage);
     const rng = new Rng(seed);
     this.priceRng = rng.fork(`${params.coin}.price`);
     this.flowRng = rng.fork(`${params.coin}.flow`);
