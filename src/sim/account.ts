@@ -3,9 +3,11 @@
  */
 import { Side } from "../domain/index.js";
 import { Clearinghouse, Position } from "./clearinghouse.js";
+import { AddressBudget } from "./limits.js";
 import { isPerp, type Market, type PerpMarket } from "./listed-market.js";
 import { BookOrder } from "./matching.js";
 import { SpotWallet } from "./spot-wallet.js";
+import { type OrderGroup, type Trigger, triggerWire } from "./trigger.js";
 import { dec } from "./wire.js";
 
 export type SimTif = "Gtc" | "Ioc" | "Alo" | "FrontendMarket" | "LiquidationMarket";
@@ -14,6 +16,12 @@ export type SimTif = "Gtc" | "Ioc" | "Alo" | "FrontendMarket" | "LiquidationMark
 export class SimOrder extends BookOrder {
   status = "open";
   statusMs: number;
+  /** Of TP/SL and stop orders. */
+  trigger: Trigger | undefined = undefined;
+  /** The TP/SL orders that depend on this one, or the ones it was placed with. */
+  group: OrderGroup<SimOrder> | undefined = undefined;
+  /** Of a TWAP's slice. */
+  twapId: number | null = null;
 
   constructor(
     oid: number,
@@ -139,7 +147,7 @@ export class Account {
   /** Fractions: 0.04 is 4 %. Staking applies to tier rates, referral after it and only up to 25M of volume. */
   stakingDiscount = 0;
   referralDiscount = 0;
-  requestsUsed = 0;
+  readonly requests = new AddressBudget();
   /** Dead man's switch, wall-clock ms; undefined when disarmed. */
   scheduledCancelMs: number | undefined;
   scheduledCancelDay = 0;
@@ -267,6 +275,10 @@ export const orderUpdateWire = (o: SimOrder): OrderUpdateWire => ({
   statusTimestamp: o.statusMs,
 });
 
+/** TP/SL of a group that still wait or rest. */
+export const openChildren = (group: OrderGroup<SimOrder>): SimOrder[] =>
+  group.children.filter((o) => o.account.openOrders.has(o.oid));
+
 /** FrontendOpenOrder of 3.6. */
 export function frontendOrderWire(o: SimOrder): Record<string, unknown> {
   return {
@@ -279,12 +291,13 @@ export function frontendOrderWire(o: SimOrder): Record<string, unknown> {
     triggerCondition: "N/A",
     isTrigger: false,
     triggerPx: "0.0",
-    children: [],
+    children: o.group?.parent === o ? openChildren(o.group).map(frontendOrderWire) : [],
     isPositionTpsl: false,
     reduceOnly: o.isReduceOnly,
-    orderType: o.tif === "FrontendMarket" ? "Market" : "Limit",
+    orderType: o.twapId !== null ? "Twap Slice" : o.tif === "FrontendMarket" ? "Market" : "Limit",
     origSz: dec(o.origSzLots, o.market.szDecimals),
     tif: o.tif,
+    ...(o.trigger === undefined ? {} : triggerWire(o.trigger, o.market.pxDecimals)),
     cloid: o.cloid ?? null,
   };
 }

@@ -8,3 +8,9 @@ export const ok = (type: string, statuses?: readonly unknown[]): ExchangeRespons
   response: statuses === undefined ? { type } : { type, data: { statuses } },
 });
 export const err = (response: string): ExchangeResponse => ({ status: "err", response });
+
+/** An answer whose data is not a list of statuses. */
+export const okWith = (type: string, data: unknown): ExchangeResponse => ({
+  status: "ok",
+  response: { type, data },
+});

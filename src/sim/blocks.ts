@@ -32,8 +32,10 @@ export function actionClass(action: Action): ActionClass {
     case "cancel":
     case "cancelByCloid":
       return 2;
+    case "twapOrder":
+      return 3;
     default:
-      return (action.type as string) === "twapOrder" ? 3 : 1;
+      return 1;
   }
 }
 

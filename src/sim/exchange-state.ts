@@ -316,10 +316,10 @@ export class ExchangeState {
 
   // --- Transactions ------------------------------------------------------------------------------------------------
 
-  /** Runs one action: all its trades carry one hash, as at the venue. */
-  inTransaction<T>(run: () => T): T {
+  /** Runs one action: all its trades carry one hash, as at the venue. What no user sent has the zero hash. */
+  inTransaction<T>(run: () => T, hash: string = this.newHash()): T {
     const outer = this.txHash;
-    this.txHash = this.newHash();
+    this.txHash = hash;
     try {
       return run();
     } finally {

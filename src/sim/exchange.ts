@@ -29,6 +29,7 @@ import {
 } from "./order-checks.js";
 import { Settlement } from "./settlement.js";
 import { Transfers } from "./transfers.js";
+import { isParked, parseTrigger, type TriggerSpec } from "./trigger.js";
 import { DEFAULT_UNIVERSE, type Universe } from "./universe.js";
 import { dec } from "./wire.js";
 
@@ -42,6 +43,7 @@ export interface ExchangeOptions extends FundingOptions, LiquidationOptions {
   readonly scheduleCancelMinVolumeUsd: number;
   /** Largest distance of a limit price from the mark, as a fraction of it. */
   readonly priceBand: number;
+  /** Before any volume; more with it, up to 5000. */
   readonly openOrdersMax: number;
   /** What the first transfer to a new address costs its sender (reference 10.35). */
   readonly activationFeeMicroUsd: number;
@@ -60,6 +62,16 @@ export const DEFAULT_EXCHANGE_OPTIONS: ExchangeOptions = {
   liquidationCooldownMs: 30_000,
 };
 
+/** Told of what happens to orders that others depend on; called synchronously. */
+export interface OrderLifecycle {
+  /** An order has left the exchange, with its final status. House orders are not told. */
+  onClosed(order: SimOrder): void;
+  /** Fills of the account in this market have been booked; its position may have changed. */
+  onFills(account: Account, market: Market): void;
+}
+
+const NO_LIFECYCLE: OrderLifecycle = { onClosed() {}, onFills() {} };
+
 /** An order that passed parsing: on integers, not yet checked against the market. */
 export interface OrderSpec {
   readonly market: Market;
@@ -69,6 +81,8 @@ export interface OrderSpec {
   readonly tif: SimTif;
   readonly isReduceOnly: boolean;
   readonly cloid: string | undefined;
+  /** Present on TP/SL and stop orders, which `Triggers` places. */
+  readonly trigger?: TriggerSpec;
 }
 
 export type OrderStatusWire =
@@ -87,6 +101,9 @@ export type OrderStatusWire =
 export interface Placement {
   readonly order: SimOrder | undefined;
   readonly status: OrderStatusWire;
+  /** What traded on arrival: size, and price × size. */
+  readonly takenLots: number;
+  readonly takenMicroUsd: number;
 }
 
 /** Above any oid seen in public recordings, so that a mixed-up network is noticed by eye. */
@@ -107,6 +124,7 @@ export class Exchange extends ExchangeState implements LiquidationDesk {
   private readonly settlement: Settlement;
   private readonly liquidations: Liquidator;
   private nextOid = FIRST_OID;
+  lifecycle: OrderLifecycle = NO_LIFECYCLE;
 
   constructor(readonly options: ExchangeOptions = DEFAULT_EXCHANGE_OPTIONS) {
     super(options.universe, options.fees);
@@ -164,19 +182,26 @@ export class Exchange extends ExchangeState implements LiquidationDesk {
 
   // --- Orders ------------------------------------------------------------------------------------------------------
 
-  /** Turns a wire order into integers. @returns the venue's payload error text when it can't be. */
-  parseOrder(wire: OrderWire): OrderSpec | string {
+  /**
+   * Turns a wire order into integers.
+   * @param mayBeEmpty true for TP/SL of a whole position, whose size is "0".
+   * @returns the venue's payload error text when it can't be.
+   */
+  parseOrder(wire: OrderWire, mayBeEmpty = false): OrderSpec | string {
     const market = this.marketOfAsset(wire.a);
     if (market === undefined) return `Asset ${wire.a} does not exist.`;
-    if ("trigger" in wire.t) return "Invalid TP/SL price.";
     const szLots = wireToDecimal(wire.s, market.szDecimals);
     if (szLots === undefined) return "Order has invalid size.";
-    if (szLots === 0) return "Order has zero size.";
+    if (szLots === 0 && !mayBeEmpty) return "Order has zero size.";
+    const trigger = "trigger" in wire.t ? parseTrigger(wire.t.trigger, market.pxDecimals) : undefined;
+    if (typeof trigger === "string") return trigger;
     const pxTicks = wireToDecimal(wire.p, market.pxDecimals);
     if (pxTicks === undefined || pxTicks === 0) return "Order has invalid price.";
     if (!Number.isSafeInteger(pxTicks * szLots)) return "Order value too large.";
     const reference = market.referenceTicks;
-    if (reference > 0 && Math.abs(pxTicks - reference) > reference * this.options.priceBand) {
+    // The limit of a market trigger is the exchange's own.
+    const hasLimit = trigger?.isMarket !== true;
+    if (hasLimit && reference > 0 && Math.abs(pxTicks - reference) > reference * this.options.priceBand) {
       const percent = Math.round(this.options.priceBand * 100);
       return `Order price cannot be more than ${percent}% away from the reference price`;
     }
@@ -185,9 +210,10 @@ export class Exchange extends ExchangeState implements LiquidationDesk {
       side: wire.b ? Side.Buy : Side.Sell,
       pxTicks,
       szLots,
-      tif: wire.t.limit.tif,
+      tif: "limit" in wire.t ? wire.t.limit.tif : trigger?.isMarket === true ? "FrontendMarket" : "Gtc",
       isReduceOnly: wire.r,
       cloid: wire.c,
+      ...(trigger === undefined ? {} : { trigger }),
     };
   }
 
@@ -219,23 +245,34 @@ export class Exchange extends ExchangeState implements LiquidationDesk {
    * Orders refused here have a record and an oid, as at the venue.
    */
   place(account: Account, spec: OrderSpec, exchMs: number): Placement {
+    return this.admit(this.newOrder(account, spec, exchMs), exchMs);
+  }
+
+  /** Gives an order its oid and record, and nothing else yet. */
+  newOrder(account: Account, spec: OrderSpec, exchMs: number): SimOrder {
     this.nowMs = exchMs;
-    const { market, side, pxTicks, tif } = spec;
     const order = new SimOrder(
       this.nextOid++,
       account,
-      market,
-      side,
-      pxTicks,
+      spec.market,
+      spec.side,
+      spec.pxTicks,
       spec.szLots,
       spec.szLots,
-      tif,
+      spec.tif,
       spec.isReduceOnly,
       spec.cloid,
       exchMs,
     );
+    if (!account.isHouse) account.remember(order);
+    return order;
+  }
+
+  /** Checks, matches and rests an order that has its oid: a new one, or one whose trigger was met. */
+  admit(order: SimOrder, exchMs: number): Placement {
+    this.nowMs = exchMs;
+    const { account, market, side, pxTicks, tif } = order;
     if (!account.isHouse) {
-      account.remember(order);
       const refusal = checkShape(account, order, this.options.openOrdersMax);
       if (refusal !== undefined) return this.refuse(order, refusal);
     }
@@ -306,19 +343,43 @@ export class Exchange extends ExchangeState implements LiquidationDesk {
     }
     this.trimReduceOnly(account, market);
     const id = order.cloid === undefined ? { oid: order.oid } : { oid: order.oid, cloid: order.cloid };
-    if (takenLots === 0) return { order, status: { resting: id } };
+    if (takenLots === 0) return { order, status: { resting: id }, takenLots, takenMicroUsd };
     const avgPx = dec(Math.round((takenMicroUsd * 10) / takenLots), market.pxDecimals + 1);
-    return { order, status: { filled: { totalSz: dec(takenLots, market.szDecimals), avgPx, ...id } } };
+    const filled = { totalSz: dec(takenLots, market.szDecimals), avgPx, ...id };
+    return { order, status: { filled }, takenLots, takenMicroUsd };
   }
 
-  private refuse(order: SimOrder, [status, text]: Refusal): Placement {
-    if (!order.account.isHouse) this.close(order, status);
-    return { order, status: { error: `${text} asset=${order.market.venueAssetId}` } };
+  /** Ends an order that was refused. */
+  refuse(order: SimOrder, [endStatus, text]: Refusal): Placement {
+    if (!order.account.isHouse) this.close(order, endStatus);
+    const status = { error: `${text} asset=${order.market.venueAssetId}` };
+    return { order, status, takenLots: 0, takenMicroUsd: 0 };
   }
 
-  /** Takes a resting order off its book. */
+  /** Lets an order wait off the book, visible as open: TP/SL and stops. */
+  park(order: SimOrder, exchMs: number): void {
+    this.nowMs = exchMs;
+    order.account.openOrders.set(order.oid, order);
+    this.announce(order);
+  }
+
+  /** Takes a parked order out of the open ones, for `admit`. */
+  unpark(order: SimOrder, exchMs: number): void {
+    this.nowMs = exchMs;
+    order.account.openOrders.delete(order.oid);
+    order.status = "triggered";
+    this.announce(order);
+    order.status = "open";
+  }
+
+  /** Takes a resting or parked order out; nothing when it has ended already. */
   cancel(order: SimOrder, exchMs: number, status = "canceled"): void {
     this.nowMs = exchMs;
+    if (!order.account.isHouse && !order.account.openOrders.has(order.oid)) return;
+    if (isParked(order)) {
+      this.close(order, status);
+      return;
+    }
     order.market.book.remove(order);
     this.drop(order, status);
   }
@@ -381,11 +442,12 @@ export class Exchange extends ExchangeState implements LiquidationDesk {
    * exceed it, the oldest give way (reference 8.7).
    */
   trimReduceOnly(account: Account, market: Market): void {
+    this.lifecycle.onFills(account, market);
     const position = account.positions[market.asset];
     if (position === undefined || position.restingReduceOnlyCount === 0) return;
     let roomLots = Math.abs(position.szLots);
     for (const order of [...account.openOrders.values()].reverse()) {
-      if (!order.isReduceOnly || order.market !== market || order.szLots === 0) continue;
+      if (!order.isReduceOnly || order.market !== market || order.szLots === 0 || isParked(order)) continue;
       const allowed = order.side * position.szLots < 0 ? Math.min(order.szLots, roomLots) : 0;
       roomLots -= allowed;
       if (allowed === order.szLots) continue;
@@ -427,7 +489,7 @@ export class Exchange extends ExchangeState implements LiquidationDesk {
   }
 
   private close(order: SimOrder, status: string): void {
-    if (order.account.openOrders.has(order.oid) && order.isReduceOnly) {
+    if (order.isReduceOnly && order.account.openOrders.has(order.oid) && !isParked(order)) {
       const p = order.account.positions[order.market.asset];
       if (p !== undefined) p.restingReduceOnlyCount--;
     }
@@ -438,6 +500,7 @@ export class Exchange extends ExchangeState implements LiquidationDesk {
     if (NON_USER_CANCELS.has(status)) {
       this.events.onNonUserCancel(order.account, order.market.coin, order.oid);
     }
+    this.lifecycle.onClosed(order);
   }
 
   private announce(order: SimOrder): void {

@@ -3,25 +3,54 @@
  *
  * Texts are those of reference/hyperliquid-api.md 4.11; batches run strictly in array order.
  */
-import type { Account, SimOrder } from "./account.js";
+import type { Account } from "./account.js";
 import { AccountActions } from "./account-actions.js";
 import { USER_SIGNED } from "./action-fields.js";
-import { type Action, actionLength, type Envelope, isUserSigned, type OrderWire } from "./actions.js";
-import { type ExchangeResponse, err, ok } from "./answers.js";
-import type { Exchange, OrderSpec, OrderStatusWire } from "./exchange.js";
+import { type Action, actionLength, type Envelope, isUserSigned } from "./actions.js";
+import { type ExchangeResponse, err, ok, okWith } from "./answers.js";
+import type { Exchange } from "./exchange.js";
+import { budgetKind, EXPIRED_ACTION_WEIGHT, INITIAL_BUFFER, RESERVED_REQUEST_MICRO_USD } from "./limits.js";
+import { freeMargin } from "./margin.js";
 import { NonceSet } from "./nonces.js";
+import { OrderActions } from "./order-actions.js";
+import { Triggers } from "./triggers.js";
+import { Twaps } from "./twap.js";
 
 const WEIGHT_MAX = 200;
-const MISSING_ORDER = "Order was never placed, already canceled, or filled.";
 const DAY_MS = 86_400_000;
 const SCHEDULED_CANCELS_A_DAY = 10;
 
+export interface ExecutorOptions {
+  /** "off" counts requests without ever refusing one. */
+  readonly addressLimit: "venue" | "off";
+  /** Actions an address may send before it has traded. */
+  readonly initialRequests: number;
+  /** Seed of what TWAPs randomize. */
+  readonly seed: number;
+}
+
+export const DEFAULT_EXECUTOR_OPTIONS: ExecutorOptions = {
+  addressLimit: "off",
+  initialRequests: INITIAL_BUFFER,
+  seed: 1,
+};
+
 export class ActionExecutor {
   private readonly nonces = new Map<string, NonceSet>();
-
+  readonly triggers: Triggers;
+  readonly twaps: Twaps;
+  readonly orders: OrderActions;
   private readonly accountActions: AccountActions;
+  private readonly options: ExecutorOptions;
 
-  constructor(private readonly exchange: Exchange) {
+  constructor(
+    private readonly exchange: Exchange,
+    options: Partial<ExecutorOptions> = {},
+  ) {
+    this.options = { ...DEFAULT_EXECUTOR_OPTIONS, ...options };
+    this.triggers = new Triggers(exchange);
+    this.twaps = new Twaps(exchange, this.options.seed);
+    this.orders = new OrderActions(exchange, this.triggers);
     this.accountActions = new AccountActions(exchange);
     // A deregistered agent's nonces are pruned; its key must not be used again (reference 5.5).
     exchange.agents.onRemoved = (address) => this.nonces.delete(address);
@@ -40,17 +69,40 @@ export class ActionExecutor {
     if (isL1 && envelope.vaultAddress !== undefined)
       return err(`Vault not registered: ${envelope.vaultAddress}`);
     if (isL1 && envelope.expiresAfter !== undefined && envelope.expiresAfter < wallMs) {
-      signing.requestsUsed += 5;
+      signing.requests.charge(EXPIRED_ACTION_WEIGHT);
       return err("Action already expired");
     }
-    const refusal = this.noncesOf(signer).take(envelope.nonce, wallMs);
-    if (refusal !== undefined) return err(refusal);
+    const badNonce = this.noncesOf(signer).take(envelope.nonce, wallMs);
+    if (badNonce !== undefined) return err(badNonce);
+    const { requests } = signing;
     const length = actionLength(envelope.action);
     if (length > WEIGHT_MAX) return err(`Signed action over weight limit of ${WEIGHT_MAX}.`);
-    signing.requestsUsed += Math.max(1, length);
+    if (this.options.addressLimit === "venue") {
+      const kind = budgetKind(envelope.action.type);
+      const spent = requests.refusal(kind, signing.cumVolumeUsd, wallMs, this.options.initialRequests);
+      if (spent !== undefined) return err(spent);
+    }
+    requests.charge(Math.max(1, length));
     return this.exchange.inTransaction(() =>
       this.carryOut(signing, envelope.action, Math.floor(exchMs), wallMs),
     );
+  }
+
+  /** Exchange time at which `advance` has something to do by itself; Infinity when nothing. */
+  get nextDueMs(): number {
+    return this.twaps.nextDueMs;
+  }
+
+  /**
+   * Does what time and marks have brought about: TWAP slices, triggers, dead man's switches. To be called after every step
+   * of a market and after every block.
+   * @returns true when it did anything to an order.
+   */
+  advance(exchMs: number, wallMs: number): boolean {
+    const slices = this.twaps.run(exchMs);
+    const fired = this.triggers.run(Math.floor(exchMs));
+    const canceled = this.runScheduledCancels(exchMs, wallMs);
+    return slices + fired + canceled > 0;
   }
 
   /**
@@ -79,34 +131,21 @@ export class ActionExecutor {
   private carryOut(account: Account, action: Action, exchMs: number, wallMs: number): ExchangeResponse {
     switch (action.type) {
       case "order":
-        return this.orderAction(account, action.orders, exchMs);
-      case "cancel": {
-        if (action.cancels.length === 0) return err("Cancels are empty.");
-        const statuses = action.cancels.map((c) =>
-          this.cancelOne(account, account.openOrders.get(c.o), c.a, exchMs),
-        );
-        return ok("cancel", statuses);
+      case "cancel":
+      case "cancelByCloid":
+      case "modify":
+      case "batchModify":
+        return this.orders.carryOut(account, action, exchMs);
+      case "twapOrder": {
+        if (action.details !== undefined && (action.details.t !== null || action.details.s !== null))
+          return err("This exchange does not simulate TWAPs with a trigger or a stop price.");
+        const status = this.twaps.place(account, action.twap, exchMs);
+        return okWith("twapOrder", { status });
       }
-      case "cancelByCloid": {
-        if (action.cancels.length === 0) return err("Cancels are empty.");
-        const statuses = action.cancels.map((c) =>
-          this.cancelOne(account, account.byCloid.get(c.cloid), c.asset, exchMs),
-        );
-        return ok("cancel", statuses);
-      }
-      case "modify": {
-        const status = this.modifyOne(account, action.oid, action.order, action.a === true, exchMs);
-        return "error" in status ? err(status.error) : ok("default");
-      }
-      case "batchModify": {
-        if (action.modifies.length === 0) return err("Modifies are empty.");
-        const refusal = this.firstPayloadError(action.modifies.map((m) => m.order));
-        if (refusal !== undefined) return ok("order", [{ error: refusal }]);
-        const statuses = action.modifies.map((m) =>
-          this.modifyOne(account, m.oid, m.order, action.a === true, exchMs),
-        );
-        return ok("order", statuses);
-      }
+      case "twapCancel":
+        return okWith("twapCancel", { status: this.twaps.cancel(account, action.a, action.t, exchMs) });
+      case "reserveRequestWeight":
+        return this.reserveRequestWeight(account, action.weight, action.destination);
       case "updateLeverage":
         return this.updateLeverage(account, action.asset, action.isCross, action.leverage);
       case "scheduleCancel":
@@ -118,58 +157,17 @@ export class ActionExecutor {
     }
   }
 
-  private firstPayloadError(orders: readonly OrderWire[]): string | undefined {
-    for (const wire of orders) {
-      const spec = this.exchange.parseOrder(wire);
-      if (typeof spec === "string") return spec;
-    }
-    return undefined;
-  }
-
-  private orderAction(account: Account, orders: readonly OrderWire[], exchMs: number): ExchangeResponse {
-    if (orders.length === 0) return ok("order", [{ error: "Orders are empty." }]);
-    const refusal = this.firstPayloadError(orders);
-    if (refusal !== undefined) return ok("order", [{ error: refusal }]);
-    const statuses = orders.map(
-      (wire) => this.exchange.place(account, this.exchange.parseOrder(wire) as OrderSpec, exchMs).status,
-    );
-    return ok("order", statuses);
-  }
-
-  private cancelOne(
-    account: Account,
-    order: SimOrder | undefined,
-    asset: number,
-    exchMs: number,
-  ): "success" | { error: string } {
-    if (order === undefined || order.market.venueAssetId !== asset || !account.openOrders.has(order.oid)) {
-      return { error: `${MISSING_ORDER} asset=${asset}` };
-    }
-    this.exchange.cancel(order, exchMs);
-    return "success";
-  }
-
-  /** Cancel, then place at the tail, in one step (reference 4.4). */
-  private modifyOne(
-    account: Account,
-    target: number | string,
-    wire: OrderWire,
-    isAlways: boolean,
-    exchMs: number,
-  ): OrderStatusWire {
-    const spec = this.exchange.parseOrder(wire);
-    if (typeof spec === "string") return { error: spec };
-    const old = typeof target === "number" ? account.openOrders.get(target) : account.byCloid.get(target);
-    const isLive = old !== undefined && account.openOrders.has(old.oid);
-    if (!isLive && !isAlways) return { error: `Cannot modify canceled or filled order asset=${wire.a}` };
-    if (!isAlways && spec.tif !== "Alo" && spec.tif !== "Gtc") {
-      return { error: `Modified order must be Alo or Gtc asset=${wire.a}` };
-    }
-    if (isLive) this.exchange.cancel(old, exchMs);
-    const placement = this.exchange.place(account, isAlways ? spec : { ...spec, tif: "Alo" }, exchMs);
-    if (!("error" in placement.status)) return placement.status;
-    if (!isLive) return placement.status;
-    return { error: `Error placing new order during modify: ${placement.status.error}` };
+  /** Bought from the perp balance; the weight goes to `destination` when one is named. */
+  private reserveRequestWeight(account: Account, weight: number, destination?: string): ExchangeResponse {
+    const receiver = destination === undefined ? account : this.exchange.account(destination);
+    if (receiver === undefined) return err(`User does not exist: ${destination}`);
+    const priceMicroUsd = weight * RESERVED_REQUEST_MICRO_USD;
+    const cash = account.clearinghouse(0);
+    if (freeMargin(cash) < priceMicroUsd) return err("Insufficient balance to reserve request weight.");
+    cash.balanceMicroUsd -= priceMicroUsd;
+    this.exchange.dexPot(0).fees += priceMicroUsd;
+    receiver.requests.reserved += weight;
+    return ok("default");
   }
 
   private updateLeverage(
@@ -207,15 +205,21 @@ export class ActionExecutor {
     return ok("default");
   }
 
-  /** Fires every dead man's switch that is due. */
-  runScheduledCancels(exchMs: number, wallMs: number): void {
+  /** Fires every dead man's switch that is due. @returns how many. */
+  runScheduledCancels(exchMs: number, wallMs: number): number {
+    let count = 0;
     for (const account of this.exchange.allAccounts()) {
       if (account.scheduledCancelMs === undefined || account.scheduledCancelMs > wallMs) continue;
       account.scheduledCancelMs = undefined;
+      const day = Math.floor(wallMs / DAY_MS);
+      if (account.scheduledCancelDay !== day) account.scheduledCancelsToday = 0;
+      account.scheduledCancelDay = day;
       account.scheduledCancelsToday++;
+      count++;
       for (const order of [...account.openOrders.values()])
         this.exchange.cancel(order, Math.floor(exchMs), "scheduledCancel");
     }
+    return count;
   }
 }
 

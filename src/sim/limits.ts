@@ -24,7 +24,7 @@ export type BudgetKind = "order" | "cancel" | "purchase";
 /** Cancels have an allowance of their own; buying weight must be possible when all is spent (the venue's rule is not known). */
 export function budgetKind(type: Action["type"]): BudgetKind {
   if (type === "cancel" || type === "cancelByCloid") return "cancel";
-  return (type as string) === "reserveRequestWeight" ? "purchase" : "order";
+  return type === "reserveRequestWeight" ? "purchase" : "order";
 }
 
 /** `nRequestsCap`: the buffer and one request per whole USDC traded. */
@@ -84,6 +84,12 @@ export const openOrdersCap = (volumeUsd: number, base = 1000): number =>
 
 /** With so many orders open, reduce-only and trigger orders are refused. */
 export const CROWDED_OPEN_ORDERS = 1000;
+
+/** Status and text of an order beyond the cap; the venue's wording is not known. */
+export const TOO_MANY_ORDERS: [status: string, text: string] = [
+  "tooManyOpenOrdersRejected",
+  "Too many open orders.",
+];
 
 // --- IP addresses ------------------------------------------------------------------------------------------------------
 

@@ -6,6 +6,7 @@
 import { pow10, Side, stepTicks } from "../domain/index.js";
 import type { Account, SimOrder } from "./account.js";
 import type { Position } from "./clearinghouse.js";
+import { CROWDED_OPEN_ORDERS, openOrdersCap, TOO_MANY_ORDERS } from "./limits.js";
 import { isPerp, type Market, OI_UNITS_MAX, type PerpMarket, type SpotMarket } from "./listed-market.js";
 import { freeMargin, marginTied, tierAt } from "./margin.js";
 
@@ -33,11 +34,14 @@ export function checkShape(account: Account, order: SimOrder, openOrdersMax: num
   }
   const position = account.positionLots(market);
   const reducibleLots = position * side < 0 ? Math.abs(position) : 0;
-  const closesAll =
-    reducibleLots > 0 &&
-    (order.isReduceOnly ? order.szLots >= reducibleLots : order.szLots === reducibleLots);
+  // A triggered order passed this test when it was placed, and a TWAP's slice is a part of something larger.
+  const isPart = order.trigger !== undefined || order.twapId !== null;
+  const isExempt =
+    isPart ||
+    (reducibleLots > 0 &&
+      (order.isReduceOnly ? order.szLots >= reducibleLots : order.szLots === reducibleLots));
   const usd = (pxTicks * order.szLots) / market.unitsPerQuote;
-  if (usd < instrument.minNotionalUsd && !closesAll) {
+  if (usd < instrument.minNotionalUsd && !isExempt) {
     return market.spot === undefined
       ? ["minTradeNtlRejected", `Order must have minimum value of $${instrument.minNotionalUsd}.`]
       : [
@@ -49,14 +53,19 @@ export function checkShape(account: Account, order: SimOrder, openOrdersMax: num
   if (usd > maxMarketOrderUsd(instrument.maxLeverage) * (isMarket ? 1 : 10)) {
     return ["rejected", "Order value too large."];
   }
-  if (account.openOrders.size >= openOrdersMax) {
-    return ["tooManyOpenOrdersRejected", "Too many open orders."];
-  }
+  if (hasTooManyOrders(account, order.isReduceOnly, openOrdersMax)) return TOO_MANY_ORDERS;
   if (!order.isReduceOnly) return undefined;
   if (market.spot !== undefined) return ["rejected", "Reduce-only is invalid for spot trading."];
   if (reducibleLots === 0) return ["reduceOnlyRejected", "Reduce only order would increase position."];
   order.szLots = Math.min(order.szLots, reducibleLots);
   return undefined;
+}
+
+/** @param isFirstToGo true for reduce-only and trigger orders, which are refused earlier (reference 6.7). */
+export function hasTooManyOrders(account: Account, isFirstToGo: boolean, openOrdersMax: number): boolean {
+  const open = account.openOrders.size;
+  if (isFirstToGo && open >= Math.min(CROWDED_OPEN_ORDERS, openOrdersMax)) return true;
+  return open >= openOrdersMax && open >= openOrdersCap(account.cumVolumeUsd, openOrdersMax);
 }
 
 export function isAtOpenInterestCap(m: Market): boolean {

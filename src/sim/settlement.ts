@@ -27,6 +27,8 @@ export interface Execution {
   readonly dir?: string;
   /** Transfers of a backstop or a deleveraging cost nothing. */
   readonly isFree?: boolean;
+  /** Of a TWAP's slice. */
+  readonly twapId?: number | null;
 }
 
 export class Settlement {
@@ -40,8 +42,8 @@ export class Settlement {
     tid: number,
     hash: string,
   ): void {
-    const { account, market, side, oid, cloid } = order;
-    this.settle({ account, market, side, pxTicks, szLots, isTaker, oid, cloid, tid, hash });
+    const { account, market, side, oid, cloid, twapId } = order;
+    this.settle({ account, market, side, pxTicks, szLots, isTaker, oid, cloid, tid, hash, twapId });
   }
 
   settle(e: Execution): void {
@@ -167,7 +169,7 @@ export class Settlement {
       fee: money.fee,
       tid: e.tid,
       feeToken: money.feeToken,
-      twapId: null,
+      twapId: e.twapId ?? null,
       ...(e.cloid === undefined ? {} : { cloid: e.cloid }),
       ...(l === undefined
         ? {}

@@ -1,15 +1,16 @@
 /** Fees and request budgets of an account (reference 3.9, 3.10). */
 import type { Account } from "../account.js";
 import type { Exchange } from "../exchange.js";
+import { requestsCap } from "../limits.js";
 import { decOf } from "../wire.js";
 
 export function userRateLimit(account: Account | undefined): unknown {
   const volume = account?.cumVolumeUsd ?? 0;
   return {
     cumVlm: decOf(volume, 6),
-    nRequestsUsed: account?.requestsUsed ?? 0,
-    nRequestsCap: 10_000 + Math.floor(volume),
-    nRequestsSurplus: 0,
+    nRequestsUsed: account?.requests.used ?? 0,
+    nRequestsCap: requestsCap(volume),
+    nRequestsSurplus: account?.requests.surplus ?? 0,
   };
 }
 
