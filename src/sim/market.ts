@@ -147,8 +147,21 @@ export class BlockPublisher {
 
 export type Speed = number | "max";
 
+/** What else happens in exchange time: blocks of client actions, TWAP slices. */
+export interface DueWork {
+  /** Infinity when nothing waits. */
+  readonly nextDueMs: number;
+  /** True while a client waits for an answer: then time moves even at speed "max" without an audience. */
+  readonly isAwaited: boolean;
+  runUntil(exchMs: number): void;
+}
+
+const NO_WORK: DueWork = { nextDueMs: Number.POSITIVE_INFINITY, isAwaited: false, runUntil() {} };
+
 export interface DriverOptions {
   readonly markets: readonly SimMarket[];
+  /** Default: none. */
+  readonly work?: DueWork;
   readonly clock: Clock;
   readonly timers: Timers;
   readonly speed: Speed;
@@ -168,7 +181,7 @@ const CONGESTION_RETRY_MS = 2;
 /** At N× speed a market that cannot keep up may fall behind its clock by so much wall time; then the clock slips. */
 const LAG_MAX_WALL_MS = 250;
 
-/** Steps all markets in order of their due times; ties go to the market listed first. Thread: main. */
+/** Does everything in order of due times; ties go to client work, then to the market listed first. Thread: main. */
 export class MarketDriver {
   private readonly startWallMs: number;
   private readonly startMonoNs: number;
@@ -178,10 +191,12 @@ export class MarketDriver {
   private cancelTimer: (() => void) | undefined;
   private isStopped = false;
   private tapesRunning: number;
+  private readonly work: DueWork;
 
   constructor(private readonly options: DriverOptions) {
     this.startWallMs = options.clock.wallMs();
     this.startMonoNs = options.clock.monoNs();
+    this.work = options.work ?? NO_WORK;
     this.virtualMs = this.startWallMs;
     this.tapesRunning = options.markets.filter((m) => m.isTape).length;
   }
@@ -190,7 +205,11 @@ export class MarketDriver {
   nowMs(): number {
     const { speed } = this.options;
     if (speed === "max") return this.virtualMs;
-    return Math.min(this.scheduledMs(speed), this.earliest()?.nextDueMs ?? Number.POSITIVE_INFINITY);
+    return Math.min(
+      this.scheduledMs(speed),
+      this.work.nextDueMs,
+      this.earliest()?.nextDueMs ?? Number.POSITIVE_INFINITY,
+    );
   }
 
   private scheduledMs(speed: number): number {
@@ -241,27 +260,37 @@ export class MarketDriver {
 
   private run(): void {
     const { speed, clock, isCongested, hasAudience, afterSteps } = this.options;
+    const { work } = this;
     if (this.isStopped) return;
-    if (speed === "max" && !hasAudience()) return;
     const sliceEndNs = clock.monoNs() + SLICE_NS;
-    let next = this.earliest();
-    while (next !== undefined && (speed === "max" || next.nextDueMs <= this.scheduledMs(speed))) {
-      if (speed !== "max") this.slip(speed, next.nextDueMs);
-      if (isCongested()) {
+    for (;;) {
+      if (speed === "max" && !hasAudience() && !work.isAwaited) return;
+      const next = this.earliest();
+      const marketMs = next?.nextDueMs ?? Number.POSITIVE_INFINITY;
+      const dueMs = Math.min(work.nextDueMs, marketMs);
+      if (dueMs === Number.POSITIVE_INFINITY) return;
+      if (speed !== "max" && dueMs > this.scheduledMs(speed)) {
+        this.schedule((dueMs - this.scheduledMs(speed)) / speed);
+        return;
+      }
+      if (clock.monoNs() > sliceEndNs) {
+        this.schedule(0);
+        return;
+      }
+      if (speed !== "max") this.slip(speed, dueMs);
+      const isWork = work.nextDueMs <= marketMs;
+      if (!isWork && isCongested()) {
         this.schedule(CONGESTION_RETRY_MS);
         return;
       }
-      if (speed === "max") this.virtualMs = Math.max(this.virtualMs, next.nextDueMs);
-      next.step();
+      if (speed === "max") this.virtualMs = Math.max(this.virtualMs, dueMs);
+      if (isWork) work.runUntil(dueMs);
+      else next!.step();
       afterSteps(this.nowMs());
-      if (next.hasEnded && next.isTape) {
+      if (!isWork && next!.hasEnded && next!.isTape) {
         this.tapesRunning--;
         if (this.tapesRunning === 0) this.options.onTapesEnded();
       }
-      next = this.earliest();
-      if (clock.monoNs() > sliceEndNs) break;
     }
-    if (next === undefined) return;
-    this.schedule(speed === "max" ? 0 : Math.max(0, (next.nextDueMs - this.scheduledMs(speed)) / speed));
   }
 }

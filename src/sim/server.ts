@@ -12,6 +12,7 @@ import { type Clock, Rng, type Timers } from "../domain/index.js";
 import type { Envelope } from "./actions.js";
 import type { ExchangeResponse } from "./answers.js";
 import { addressOfKey, recoverSigner, type SignatureSource } from "./auth.js";
+import { actionClass, BlockScheduler, constantLatency, type LatencyModel } from "./blocks.js";
 import { Connections, Counts } from "./connections.js";
 import {
   DEFAULT_EXCHANGE_OPTIONS,
@@ -20,12 +21,12 @@ import {
   type FeeRates,
   flatFees,
 } from "./exchange.js";
-import { ActionExecutor } from "./execute.js";
+import { ActionExecutor, type ExecutorOptions } from "./execute.js";
 import { FaultCarrier } from "./fault-carrier.js";
 import { Faults } from "./faults.js";
 import { type Gateway, routeHttp } from "./http.js";
 import { answerInfo } from "./info/index.js";
-import { MarketDriver, type SimMarket, type Speed } from "./market.js";
+import { type DueWork, MarketDriver, type SimMarket, type Speed } from "./market.js";
 import { Publisher } from "./publishing.js";
 import type { Subscription } from "./subscriptions.js";
 import { type SubscriptionSource, WebSocketSurface } from "./websocket.js";
@@ -52,6 +53,14 @@ export interface SimOptions {
   readonly signatureSources?: readonly SignatureSource[];
   /** Exchange ms between an action's arrival and its taking effect (and its answer). Default 0; ignored at speed "max". */
   readonly latencyMs?: number;
+  /** Exchange ms between blocks; the venue's are `VENUE_BLOCK_MS`. Default 0: actions take effect one by one. */
+  readonly blockMs?: number;
+  /** Delays of actions in exchange time, at any speed; instead of `latencyMs`. */
+  readonly latency?: LatencyModel;
+  /** Seed of the delays. */
+  readonly latencySeed?: number;
+  /** Rules of the order entry: request budgets of addresses. */
+  readonly executor?: Partial<ExecutorOptions>;
   /** The venue closes a connection to which it has sent nothing for 60 s. */
   readonly idleCloseMs?: number;
   /** A client that leaves its socket full for so long is disconnected. Default 10 s. */
@@ -128,6 +137,7 @@ class Server implements SimServer, Gateway, SubscriptionSource {
   private readonly connections: Connections;
   private readonly publisher: Publisher;
   private readonly executor: ActionExecutor;
+  private readonly blocks: BlockScheduler;
   port = 0;
   private readonly app = App();
   private listenSocket: us_listen_socket | undefined;
@@ -150,7 +160,16 @@ class Server implements SimServer, Gateway, SubscriptionSource {
     this.connections = new Connections(clock, this.counts, this.carrier);
     this.publisher = new Publisher(this.exchange, this.connections, () => this.driver.nowMs());
     this.exchange.events = this.publisher;
-    this.executor = new ActionExecutor(this.exchange);
+    this.executor = new ActionExecutor(this.exchange, options.executor);
+    const constantMs = options.speed === "max" ? 0 : (options.latencyMs ?? 0);
+    this.blocks = new BlockScheduler(
+      {
+        blockMs: options.blockMs ?? 0,
+        latency: options.latency ?? constantLatency(constantMs),
+        seed: options.latencySeed ?? 1,
+      },
+      (blockMs) => this.touched(blockMs),
+    );
     for (const [address, usd] of Object.entries(options.funding ?? { [DEV_ADDRESS]: DEV_FUNDING_USD })) {
       this.exchange.deposit(address.toLowerCase(), Math.round(usd * 1e6));
     }
@@ -166,7 +185,8 @@ class Server implements SimServer, Gateway, SubscriptionSource {
       speed: options.speed,
       isCongested: () => this.connections.isCongested(),
       hasAudience: () => this.marketListeners > 0,
-      afterSteps: () => this.publisher.flush(),
+      work: this.work(),
+      afterSteps: (exchMs) => this.advance(exchMs),
       onTapesEnded: () => this.tapesEnded(),
     });
     for (const simMarket of markets) {
@@ -254,8 +274,7 @@ class Server implements SimServer, Gateway, SubscriptionSource {
   }
 
   private housekeeping(): void {
-    this.executor.runScheduledCancels(this.driver.nowMs(), this.options.clock.wallMs());
-    this.publisher.flush();
+    this.advance(this.driver.nowMs());
     this.connections.closeIdle(this.options.idleCloseMs ?? 60_000);
     this.connections.cutOffStuck(this.options.stuckClientMs ?? 10_000);
     this.publisher.pushMids();
@@ -273,7 +292,7 @@ class Server implements SimServer, Gateway, SubscriptionSource {
     return answerInfo({ exchange: this.exchange, exchMs: this.driver.nowMs() }, body);
   }
 
-  /** Verifies now, takes effect after the configured latency, then answers; private events follow the answer. */
+  /** Verifies now, takes effect in its block, then answers; private events follow the answer. */
   perform(envelope: Envelope, respond: (response: ExchangeResponse) => void): void {
     this.counts.actions++;
     const signer = recoverSigner(
@@ -281,23 +300,49 @@ class Server implements SimServer, Gateway, SubscriptionSource {
       this.sources,
       (address) => this.exchange.accountOfSigner(address) !== undefined,
     );
-    const { speed, timers, clock } = this.options;
-    const run = (): void => {
-      if (this.isClosed) return;
-      const exchMs = this.driver.nowMs();
-      const response: ExchangeResponse = this.guard("action", () =>
+    const run = (blockMs: number): ExchangeResponse =>
+      this.guard("action", () =>
         signer === undefined
           ? { status: "err", response: "Unable to recover signer." }
-          : this.executor.execute(signer, envelope, exchMs, clock.wallMs()),
+          : this.executor.execute(signer, envelope, blockMs, this.options.clock.wallMs()),
       ) ?? { status: "err", response: "Internal error" };
+    const sentMs = this.driver.nowMs();
+    this.blocks.submit(actionClass(envelope.action), sentMs, (blockMs) => {
+      const response = run(blockMs);
       if (response.status === "err") this.counts.rejected++;
-      respond(response);
-      for (const simMarket of this.options.markets) simMarket.afterAction(exchMs);
-      this.publisher.flush();
+      return () => respond(response);
+    });
+    if (this.blocks.nextDueMs <= sentMs) this.blocks.runUntil(sentMs);
+    else this.driver.wake();
+  }
+
+  /** What the driver does besides stepping markets. */
+  private work(): DueWork {
+    const { blocks, executor } = this;
+    return {
+      get nextDueMs() {
+        return Math.min(blocks.nextDueMs, executor.nextDueMs);
+      },
+      get isAwaited() {
+        return blocks.nextDueMs < Number.POSITIVE_INFINITY;
+      },
+      runUntil: (exchMs) => this.guard("block", () => blocks.runUntil(exchMs)),
     };
-    const delayMs = speed === "max" ? 0 : (this.options.latencyMs ?? 0) / speed;
-    if (delayMs === 0) run();
-    else timers.after(delayMs, () => this.guard("action", run));
+  }
+
+  /** Triggers, TWAPs and dead man's switches. */
+  private advance(exchMs: number): void {
+    const hasActed = this.guard("timed orders", () =>
+      this.executor.advance(exchMs, this.options.clock.wallMs()),
+    );
+    if (hasActed === true) this.touched(exchMs);
+    else this.publisher.flush();
+  }
+
+  /** Client orders may have moved any market. */
+  private touched(exchMs: number): void {
+    for (const simMarket of this.options.markets) simMarket.afterAction(exchMs);
+    this.publisher.flush();
   }
 
   // --- SubscriptionSource ------------------------------------------------------------------------------------------
