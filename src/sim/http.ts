@@ -1,10 +1,11 @@
 /**
  * The HTTP side of the simulated exchange: `POST /info` and `POST /exchange` with the venue's statuses (reference 1.2).
  */
-import type { HttpResponse, TemplatedApp } from "uWebSockets.js";
+import type { HttpRequest, HttpResponse, TemplatedApp } from "uWebSockets.js";
 import { type Envelope, parseEnvelope } from "./actions.js";
 import type { ExchangeResponse } from "./answers.js";
 import type { Counts } from "./connections.js";
+import { type ControlTarget, controlState, isControlError, runControl } from "./control.js";
 import type { FaultCarrier, RequestWay } from "./fault-carrier.js";
 import { MALFORMED, UNHANDLED } from "./info/request.js";
 
@@ -30,6 +31,33 @@ export function routeHttp(app: TemplatedApp, gateway: Gateway): void {
   app.post("/exchange", (res) =>
     readBody(res, gateway, (body, reply) => answerExchangeRequest(gateway, body, reply)),
   );
+}
+
+/** The simulator's own door (see control.ts), then everything else: 404. To be called last. */
+export function routeControl(app: TemplatedApp, gateway: Gateway, target: ControlTarget): void {
+  const isAllowed = (res: HttpResponse, req: HttpRequest): boolean => {
+    const from = Buffer.from(res.getRemoteAddressAsText()).toString("latin1");
+    const isLoopback = /^127\.|^(0000:){7}0001$|^(0000:){5}ffff:7f/.test(from);
+    // A browser names the page it asks for: no page has business here.
+    if (isLoopback && req.getHeader("origin") === "") return true;
+    res.writeStatus("403 Forbidden").end("only from this machine, and not from a web page");
+    return false;
+  };
+  app.get("/control", (res, req) => {
+    if (!isAllowed(res, req)) return;
+    new HttpReply(res).json(JSON.stringify(controlState(target)));
+  });
+  app.post("/control", (res, req) => {
+    if (!isAllowed(res, req)) return;
+    readBody(res, gateway, (body, reply) => {
+      try {
+        reply.json(JSON.stringify(runControl(target, body)));
+      } catch (error) {
+        if (!isControlError(error)) throw error;
+        reply.text("422 Unprocessable Entity", error.message);
+      }
+    });
+  });
   app.any("/*", (res) => {
     res.writeStatus("404 Not Found").end("Not Found");
   });

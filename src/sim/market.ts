@@ -42,6 +42,10 @@ export interface SimMarket {
   readonly nextDueMs: number;
   readonly hasEnded: boolean;
   step(): void;
+  /** Moves the fair price at once; absent where nothing decides it. */
+  jump?(bps: number): void;
+  /** A run of large orders that carries the fair price so far in so much exchange time. */
+  cascade?(bps: number, ms: number): void;
   /** A print made by a client's order in this market. */
   onTrade(trade: TradeWire): void;
   /** Called once after each client action that may have touched the market. */

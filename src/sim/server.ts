@@ -24,7 +24,7 @@ import {
 import { ActionExecutor, type ExecutorOptions } from "./execute.js";
 import { FaultCarrier } from "./fault-carrier.js";
 import { Faults } from "./faults.js";
-import { type Gateway, routeHttp } from "./http.js";
+import { type Gateway, routeControl, routeHttp } from "./http.js";
 import { answerInfo } from "./info/index.js";
 import { type DueWork, MarketDriver, type SimMarket, type Speed } from "./market.js";
 import { Publisher } from "./publishing.js";
@@ -201,6 +201,15 @@ class Server implements SimServer, Gateway, SubscriptionSource {
     const host = this.options.host ?? "127.0.0.1";
     new WebSocketSurface(this, this.connections, this).route(this.app);
     routeHttp(this.app, this);
+    routeControl(this.app, this, {
+      exchange: this.exchange,
+      carrier: this.carrier,
+      connections: this.connections,
+      simMarkets: this.options.markets,
+      nowMs: () => this.driver.nowMs(),
+      flush: () => this.publisher.flush(),
+      stats: () => this.stats(),
+    });
     await this.openPort(host);
     this.stopTimers.push(
       this.options.timers.every(HOUSEKEEPING_MS, () => this.guard("timer", () => this.housekeeping())),

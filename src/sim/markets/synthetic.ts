@@ -152,6 +152,8 @@ export class SyntheticMarket implements SimMarket {
   private openMs = 0;
   private blocks = 0;
   private isWarmingUp = false;
+  private cascadeBlocks = 0;
+  private cascadeLogStep = 0;
 
   constructor(
     readonly params: SyntheticParams,
@@ -224,6 +226,23 @@ export class SyntheticMarket implements SimMarket {
 
   close(): void {}
 
+  jump(bps: number): void {
+    this.logPx += bps * 1e-4;
+  }
+
+  cascade(bps: number, ms: number): void {
+    this.cascadeBlocks = Math.max(1, Math.round(ms / this.params.blockMs));
+    this.cascadeLogStep = (bps * 1e-4) / this.cascadeBlocks;
+  }
+
+  /** News that every block confirms: the price moves on and somebody who must trade takes all that is quoted near it. */
+  private cascadeStep(): void {
+    if (this.cascadeBlocks === 0) return;
+    this.cascadeBlocks--;
+    this.logPx += this.cascadeLogStep;
+    this.sweep(this.cascadeLogStep > 0 ? Side.Buy : Side.Sell);
+  }
+
   private blockMs(): number {
     return this.openMs + this.blocks * this.params.blockMs;
   }
@@ -232,6 +251,7 @@ export class SyntheticMarket implements SimMarket {
     this.blocks++;
     const dtS = this.params.blockMs / 1000;
     this.movePrice(dtS);
+    this.cascadeStep();
     this.uninformedFlow(dtS);
     for (const maker of this.makers) {
       if (this.makerRng.uniform() < this.params.makerAttention || this.blocks === 1) this.refresh(maker);
