@@ -39,6 +39,15 @@ stale_data_secs = 5              # no market data for this long: kill switch
 pull_quotes_after_stale_secs = 3 # and for this long: quotes are pulled
 max_rate_limit_errors = 10
 
+[rate_limit]
+economise_below_hours = 6        # requotes get coarser when the account's requests would last less than this
+buy_request_weight = false       # buy requests (0.0005 USD each) when they run out
+max_purchase_usd_per_day = 1
+
+[safety]
+dead_man_secs = 60               # the venue cancels everything this long after our last word; 0: off
+watchdog = "auto"                # a process that cancels everything if this one dies: auto (where the venue offers no dead man's switch), always, off
+
 [engine]
 threads = 1                      # kernel workers; assets are spread over them
 wait = "hybrid"                  # spin (a core of its own per thread), hybrid, sleep

@@ -11,6 +11,7 @@ const port = z.int().min(0).max(65535);
 export const NETWORKS = ["mainnet", "testnet", "localhost"] as const;
 export const STRATEGIES = ["symmetric", "inventory_aware", "glft", "ladder"] as const;
 export const WAIT_MODES = ["spin", "hybrid", "sleep"] as const;
+export const WATCHDOG_MODES = ["auto", "always", "off"] as const;
 export const LOG_LEVELS = ["trace", "debug", "info", "warn", "error"] as const;
 export const LOG_FORMATS = ["pretty", "json", "compact"] as const;
 
@@ -62,6 +63,24 @@ export const configSchema = z.strictObject({
       stale_data_secs: positive.default(5),
       pull_quotes_after_stale_secs: positive.default(3),
       max_rate_limit_errors: z.int().min(1).default(10),
+    })
+    .prefault({}),
+  rate_limit: z
+    .strictObject({
+      economise_below_hours: z.number().min(0.5).max(1000).default(6),
+      buy_request_weight: z.boolean().default(false),
+      max_purchase_usd_per_day: positive.max(1000).default(1),
+    })
+    .prefault({}),
+  safety: z
+    .strictObject({
+      // 0: off. The venue wants five seconds at least.
+      dead_man_secs: z
+        .number()
+        .max(3600)
+        .default(60)
+        .refine((s) => s === 0 || s >= 6, { message: "give 0 (off) or at least 6" }),
+      watchdog: z.enum(WATCHDOG_MODES).default("auto"),
     })
     .prefault({}),
   engine: z

@@ -28,9 +28,11 @@ import { HyperliquidGateway } from "../venues/hyperliquid/orders.js";
 import type { AccountEvent } from "../venues/hyperliquid/user-events.js";
 import type { WireTap } from "../venues/port.js";
 import { compiledUrl, kernelBytes } from "./artifacts.js";
+import { Safety } from "./safety.js";
 import { createSegments, HEARTBEAT, type SharedSegments } from "./shared.js";
 import { Trader } from "./trader.js";
 import type { VenueFacts } from "./venue.js";
+import type { Watchdog } from "./watchdog.js";
 
 /** Where a thread's journal goes and how large it may become. */
 export interface JournalFiles {
@@ -57,6 +59,11 @@ export interface LiveOptions {
   readonly wait: WaitMode;
   readonly kernelCount: number;
   readonly staleAfterMs: number;
+  readonly economiseBelowHours: number;
+  /** See `Safety`. */
+  readonly deadManMs: number;
+  readonly watchdogMode: "auto" | "always" | "off";
+  readonly watchdog: Watchdog | undefined;
   readonly isFastBook: boolean;
   /** A second market-data connection runs beside the first. */
   readonly hasStandby: boolean;
@@ -88,6 +95,7 @@ export class LiveEngine {
   relayPort: number | undefined;
   private readonly supervisor: Supervisor;
   private readonly trader: Trader;
+  private readonly safety: Safety;
   private readonly poller: MainPoller;
 
   constructor(private readonly o: LiveOptions) {
@@ -139,10 +147,23 @@ export class LiveEngine {
       onNotice: o.onNotice,
       onSeverity: o.onSeverity,
       onKilled: o.onKilled,
+      onScheduledCancel: (exchMs) => this.safety.onScheduledCancel(exchMs),
+      economiseBelowHours: o.economiseBelowHours,
       beforeTick: () => {
         o.journal?.append(JournalKind.TimerTick, clock.monoNs(), NO_BYTES);
         o.journal?.kick();
       },
+    });
+    this.safety = new Safety({
+      gateway: this.gateway,
+      executor: this.trader.executor,
+      facts,
+      watchdog: o.watchdog,
+      watchdogMode: o.watchdogMode,
+      deadManMs: o.deadManMs,
+      clock,
+      timers,
+      log: o.log,
     });
     this.poller = new MainPoller(new Doorbell(this.segments.mainDoorbell), () => this.trader.drain(), {
       mode: o.wait,
@@ -236,6 +257,7 @@ export class LiveEngine {
   /** Connects, cancels leftovers, adopts the position, then lets ladders become orders. */
   async startTrading(): Promise<RecoverReport> {
     const report = await this.trader.start(() => this.setLeverage());
+    await this.safety.arm();
     this.startPolling();
     return report;
   }
@@ -270,6 +292,7 @@ export class LiveEngine {
   async stopTrading(): Promise<StopReport> {
     const report = await this.trader.stop();
     this.poller.stop();
+    await this.safety.disarm(report.isClean);
     return report;
   }
 

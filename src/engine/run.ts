@@ -29,6 +29,7 @@ import { ensureSimulator, type RunningSimulator } from "./simulator.js";
 import { SizingError } from "./sizing.js";
 import { MemoryTrack } from "./summary.js";
 import { gatherFacts, loadSigner, type VenueFacts, type VenueRequest } from "./venue.js";
+import { Watchdog } from "./watchdog.js";
 
 export interface RunOptions {
   readonly config: Config;
@@ -140,6 +141,9 @@ class Run {
     const simPort = o.simPort ?? DEFAULT_SIM_PORT;
     const seed = o.seed ?? Math.floor(this.clock.wallMs()) % 2 ** 31;
     const rng = new Rng(seed).fork("start");
+    const watchdog =
+      o.isDryRun || config.safety.watchdog === "off" ? undefined : new Watchdog(systemTimers, log);
+    this.undo.push(() => watchdog?.forget());
     const request = {
       config,
       simPort,
@@ -152,6 +156,7 @@ class Run {
       timers: systemTimers,
       rng,
       log,
+      ...(watchdog === undefined ? {} : { lendKey: (key: Uint8Array) => watchdog.lend(key) }),
     };
     const { endpoints, signer } = await loadSigner(request);
     this.undo.push(() => signer.dispose());
@@ -188,6 +193,10 @@ class Run {
       lastNonce: Number.isSafeInteger(lastNonce) && lastNonce > 0 ? lastNonce : 0,
       wait: config.engine.wait,
       kernelCount: config.engine.threads,
+      economiseBelowHours: config.rate_limit.economise_below_hours,
+      deadManMs: config.safety.dead_man_secs * 1000,
+      watchdogMode: config.safety.watchdog,
+      watchdog,
       staleAfterMs: config.risk.pull_quotes_after_stale_secs * 1000,
       // Venues push 20 levels every few seconds and 5 levels twice a second; the simulator 20 levels twice a second.
       isFastBook: endpoints.name !== "localhost",

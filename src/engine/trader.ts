@@ -29,6 +29,9 @@ export interface TraderOptions {
   /** The worst finding of an asset changed: its quotes widen or narrow accordingly. */
   readonly onSeverity: NonNullable<ExecutorHooks["onSeverity"]>;
   readonly onKilled: NonNullable<ExecutorHooks["onKilled"]>;
+  readonly onScheduledCancel?: NonNullable<ExecutorHooks["onScheduledCancel"]>;
+  /** See `ExecutorOptions.economiseBelowHours`. */
+  readonly economiseBelowHours?: number;
   /** Called once per tick, before the executor's: the journal's mark. */
   readonly beforeTick?: () => void;
   /** A kernel has something new to read in its account ring. */
@@ -86,7 +89,9 @@ export class Trader {
         onNotice: o.onNotice,
         onSeverity: o.onSeverity,
         onKilled: o.onKilled,
+        ...(o.onScheduledCancel === undefined ? {} : { onScheduledCancel: o.onScheduledCancel }),
       },
+      ...(o.economiseBelowHours === undefined ? {} : { economiseBelowHours: o.economiseBelowHours }),
       ...(o.timings === undefined ? {} : { timings: o.timings }),
     });
     this.ladderCells = segments.ladders.map((sab) => new CellReader(sab));

@@ -47,6 +47,8 @@ export interface VenueRequest {
   readonly timers: Timers;
   readonly rng: Rng;
   readonly log: LogFn;
+  /** Sees the key before it is zeroed; to be copied if kept. */
+  readonly lendKey?: (key: Uint8Array) => void;
 }
 
 /** Finds the key first, so that a wrong one is told before anything is started for it. */
@@ -71,6 +73,7 @@ export async function loadSigner(
   });
   for (const warning of loaded.warnings) r.log("warn", warning);
   const signer = new L1Signer(loaded.key, endpoints.source);
+  r.lendKey?.(loaded.key);
   loaded.key.fill(0);
   return { endpoints, signer, source: loaded.source };
 }

@@ -54,6 +54,8 @@ export interface ExecutorHooks {
   onSeverity?(asset: number, finding: Finding): void;
   /** The latch was found tripped and the venue has confirmed that nothing of ours works (or the deadline passed). */
   onKilled?(report: StopReport): void;
+  /** The venue's dead man's switch cancelled an order of ours. */
+  onScheduledCancel?(exchMs: number): void;
   onNotice?(text: string): void;
 }
 

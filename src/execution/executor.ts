@@ -343,6 +343,7 @@ export class Executor implements GatewayEvents {
     const { ctx } = this;
     const now = ctx.clock.monoNs();
     for (const u of updates) {
+      if (u.status === "scheduledCancel") this.hooks.onScheduledCancel?.(u.exchMs);
       const order = ctx.book.onUpdate(u, now);
       const desk = ctx.deskOfCoin.get(u.coin);
       if (desk === undefined) continue;

@@ -5,6 +5,7 @@
  */
 export * from "./budget.js";
 export * from "./context.js";
+export * from "./dead-man.js";
 export type { AssetParams } from "./desk.js";
 export * from "./economy.js";
 export * from "./executor.js";
