@@ -55,7 +55,15 @@ export interface VenueRequest {
 export async function loadSigner(
   r: Pick<
     VenueRequest,
-    "config" | "simPort" | "privateKeyOption" | "keystoreOption" | "configPath" | "env" | "askSecret" | "log"
+    | "config"
+    | "simPort"
+    | "privateKeyOption"
+    | "keystoreOption"
+    | "configPath"
+    | "env"
+    | "askSecret"
+    | "log"
+    | "lendKey"
   >,
 ): Promise<{ endpoints: NetworkEndpoints; signer: L1Signer; source: KeySource }> {
   const endpoints = networkEndpoints(r.config.network.base_url, { port: r.simPort });
