@@ -69,7 +69,7 @@ export class Settlement {
     const startLots = position.szLots;
     const signedLots = e.side * e.szLots;
     const pnl = position.trade(signedLots, pxTicks);
-    const fee = Math.round((micro * this.ppm(e)) / 1e6);
+    const fee = feeOf(micro, this.ppm(e));
     house.balanceMicroUsd += pnl - fee;
     this.state.dexPot(dex.index).fees += fee;
     market.openInterestLots += Math.max(0, position.szLots) - Math.max(0, startLots);
@@ -120,7 +120,7 @@ export class Settlement {
     const isBuy = e.side === Side.Buy;
     // The fee comes out of what is received: base when buying, quote when selling.
     const feeToken = isBuy ? base : quote;
-    const fee = Math.round(((isBuy ? baseWei : quoteWei) * this.ppm(e)) / 1e6);
+    const fee = feeOf(isBuy ? baseWei : quoteWei, this.ppm(e));
     const quoteUnits = quoteWei / market.unitsPerQuote;
     if (isBuy) {
       bases.totalWei += baseWei - fee;
@@ -179,6 +179,10 @@ export class Settlement {
     this.state.events.onFill(account, fill);
   }
 }
+
+/** Cut to the last decimal, as the documented fill of reference 8.13 is (0.0268689 is charged as 0.026868). */
+const feeOf = (amount: number, ppm: number): number =>
+  Math.trunc((amount * ppm) / 1e6 + 1e-9 * Math.sign(ppm)) || 0;
 
 /** Cash that an opening trade may move into its isolated position: all but what the account's other business ties up. */
 const freeForOpening = (house: Parameters<typeof freeMargin>[0], p: Position): number =>
