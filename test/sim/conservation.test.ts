@@ -12,7 +12,7 @@ import { instrumentOf } from "../../src/sim/market.js";
 import { L3Book } from "../../src/sim/matching.js";
 
 const START = 1_760_000_000_000;
-const SESSIONS = 4000;
+const SESSIONS = 2500;
 const STEPS = 160;
 const address = (n: number): string => `0x${n.toString(16).padStart(40, "0")}`;
 
