@@ -5,6 +5,7 @@ import { Command } from "commander";
 import { packageRoot } from "../engine/artifacts.js";
 import { clearKillCommand } from "./clear-kill.js";
 import { configCommands } from "./config.js";
+import { keyCommand } from "./key.js";
 import { reportError } from "./report-error.js";
 import { runCommand } from "./run.js";
 import { simCommand } from "./sim.js";
@@ -20,6 +21,7 @@ const program = new Command("market-maker")
 program.addCommand(runCommand(), { isDefault: true });
 program.addCommand(simCommand());
 program.addCommand(clearKillCommand());
+program.addCommand(keyCommand());
 for (const command of configCommands()) program.addCommand(command);
 
 program.parseAsync().catch((error: unknown) => {

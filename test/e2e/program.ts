@@ -22,13 +22,18 @@ export class Program {
   readonly finished: Promise<Finished>;
   private readonly watchers = new Set<() => void>();
 
-  constructor(args: readonly string[], env: NodeJS.ProcessEnv = {}) {
+  constructor(
+    args: readonly string[],
+    env: NodeJS.ProcessEnv = {},
+    options: { readonly cwd?: string; readonly input?: string } = {},
+  ) {
     if (!existsSync(MAIN)) throw new Error(`${MAIN} is missing: npm run build`);
     this.child = spawn(process.execPath, [MAIN, ...args], {
-      cwd: mkdtempSync(join(tmpdir(), "mm-cwd-")),
+      cwd: options.cwd ?? mkdtempSync(join(tmpdir(), "mm-cwd-")),
       env: { ...process.env, HYPERLIQUID_PRIVATE_KEY: "", ...env },
-      stdio: ["ignore", "pipe", "pipe"],
+      stdio: [options.input === undefined ? "ignore" : "pipe", "pipe", "pipe"],
     });
+    this.child.stdin?.end(options.input);
     const onData = (chunk: Buffer): void => {
       this.out += chunk.toString();
       for (const watch of this.watchers) watch();

@@ -2,6 +2,8 @@
  * Encrypted key files: ethers' JSON wallets, version 3 (scrypt, AES-128-CTR), which other wallets read and write too. Nothing
  * here prints a key or a password or puts one into an error. Cold path: ethers is loaded on demand.
  */
+
+import { type ScryptOptions, scrypt } from "node:crypto";
 import {
   closeSync,
   fsyncSync,
@@ -19,6 +21,18 @@ export const PASSWORD_FILE_ENV_NAME = "HYPERLIQUID_KEYSTORE_PASSWORD_FILE";
 
 /** Cost of the key derivation: the standard's 2^17 takes about a second, which is the point of it. */
 const SCRYPT_N = 131_072;
+
+/** With the runtime's scrypt in place of the library's own, which takes seconds and blocks the thread. */
+async function loadEthers(): Promise<typeof import("ethers")> {
+  const ethers = await import("ethers");
+  ethers.scrypt.register((password, salt, N, r, p, length) => {
+    const options: ScryptOptions = { N, r, p, maxmem: 256 * N * r + 2 ** 20 };
+    return new Promise((resolve, reject) => {
+      scrypt(password, salt, length, options, (error, derived) => (error ? reject(error) : resolve(derived)));
+    });
+  });
+  return ethers;
+}
 
 /** @throws {VenueError} BadKey when other users can read the file. Windows has no such mode bits. */
 export function refuseReadable(path: string, mode: number, holds: string): void {
@@ -66,7 +80,7 @@ export async function readKeystore(
   password: () => string | Promise<string>,
 ): Promise<Uint8Array> {
   const text = readPrivate(path, "an encrypted key");
-  const { decryptKeystoreJson, isKeystoreJson } = await import("ethers");
+  const { decryptKeystoreJson, isKeystoreJson } = await loadEthers();
   if (!isKeystoreJson(text))
     throw new VenueError(
       "BadKey",
@@ -99,7 +113,7 @@ export async function writeKeystore(
   password: string,
   options: { readonly isReplacing?: boolean; readonly scryptN?: number } = {},
 ): Promise<void> {
-  const { encryptKeystoreJson, getAddress } = await import("ethers");
+  const { encryptKeystoreJson, getAddress } = await loadEthers();
   const account = { address: getAddress(address), privateKey: `0x${Buffer.from(key).toString("hex")}` };
   const text = await encryptKeystoreJson(account, password, { scrypt: { N: options.scryptN ?? SCRYPT_N } });
   const draft = `${path}.${process.pid}.new`;
