@@ -10,11 +10,7 @@ import {
   Side,
   szLots,
 } from "../../src/domain/index.js";
-import {
-  HyperliquidGateway,
-  type HyperliquidGatewayOptions,
-  MAX_POSTS_IN_FLIGHT,
-} from "../../src/venues/hyperliquid/orders.js";
+import { HyperliquidGateway, type HyperliquidGatewayOptions } from "../../src/venues/hyperliquid/orders.js";
 import { L1Signer } from "../../src/venues/hyperliquid/sign.js";
 import { clock, FakeVenue, fastTimers, Recorder, reply, rng } from "./fake-venue.js";
 
@@ -491,13 +487,30 @@ describe("HTTP fallback", () => {
     expect(gateway.lastSend.wireMonoNs).toBeGreaterThanOrEqual(gateway.lastSend.signEndMonoNs);
   });
 
-  test("takes what exceeds the posts in flight", async () => {
+  test("takes what exceeds the posts in flight; the last ten posts are for cancels", async () => {
     const { venue, gateway, events } = await rig();
     venue.exchangeAnswer = () => ok([{ resting: { oid: 4 } }]);
     let last = 0;
-    for (let i = 0; i <= MAX_POSTS_IN_FLIGHT; i++) last = gateway.place(orders(1));
+    for (let i = 0; i <= 90; i++) last = gateway.place(orders(1));
     expect(await events.ack(last)).toEqual([{ kind: "resting", oid: 4 }]);
-    expect(gateway.counters).toMatchObject({ postsInFlight: MAX_POSTS_IN_FLIGHT, httpSent: 1 });
+    expect(gateway.counters).toMatchObject({ postsInFlight: 90, httpSent: 1 });
+    for (let i = 0; i <= 10; i++) gateway.cancel(cancels(1));
+    expect(gateway.counters).toMatchObject({ postsInFlight: 100, httpSent: 2, ipWeightLastMinute: 2 });
+  });
+
+  test("after a 429 placements are held back and cancels still go", async () => {
+    const { venue, gateway, events } = await offline();
+    venue.exchangeStatus = 429;
+    venue.exchangeAnswer = () => "";
+    await events.ack(gateway.place(orders(1)));
+    expect(venue.exchanged).toHaveLength(1);
+    const [held] = await events.ack(gateway.place(orders(1)));
+    expect(held).toMatchObject({ kind: "error", code: "RateLimited" });
+    expect(venue.exchanged).toHaveLength(1);
+    venue.exchangeStatus = 200;
+    venue.exchangeAnswer = () => ok(["success"]);
+    expect(await events.ack(gateway.cancel(cancels(1)))).toEqual([{ kind: "cancelled" }]);
+    expect(gateway.counters).toMatchObject({ httpSent: 2, heldByLimits: 1, httpRefusals: 1 });
   });
 
   test.each([

@@ -1,11 +1,14 @@
 import type { Clock, Timers } from "../../domain/index.js";
 import type { WireTap } from "../port.js";
 import { VenueError } from "./errors.js";
+import type { IpBudget } from "./limits.js";
 
 export interface HttpSeams {
   readonly clock: Clock;
   readonly timers: Timers;
   readonly tap?: WireTap | undefined;
+  /** What this address may ask; everything is allowed without. */
+  readonly limits?: IpBudget | undefined;
   /** Replaceable for tests. */
   readonly fetch?: typeof fetch | undefined;
 }

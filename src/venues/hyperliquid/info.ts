@@ -216,10 +216,12 @@ export class InfoClient {
   }
 
   private async attempt<T>(type: string, body: Uint8Array, schema: z.ZodType<T>): Promise<T> {
-    const { endpoints, timeoutMs = 5000 } = this.options;
+    const { endpoints, limits, timeoutMs = 5000 } = this.options;
     const url = endpoints.infoUrl;
+    await limits?.admit(type);
     const { status, bytes } = await postJson(url, body, timeoutMs, this.options);
     if (status === 429) {
+      limits?.onRefused();
       throw new VenueError(
         "RateLimited",
         `${type}: ${url} answers 429, too many requests from this address`,
@@ -243,6 +245,7 @@ export class InfoClient {
         cause,
       });
     }
+    if (Array.isArray(value)) limits?.chargeItems(type, value.length);
     return validate(schema, value, type);
   }
 }

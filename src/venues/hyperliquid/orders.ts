@@ -35,9 +35,11 @@ import {
 } from "./account-events.js";
 import { ActionEncoder, MAX_BATCH } from "./actions.js";
 import { VenueError } from "./errors.js";
+import { ExchangeClient } from "./exchange.js";
+import { l1 } from "./exchange-actions.js";
 import { postJson } from "./http.js";
 import { fillSchema, InfoClient, orderUpdateSchema, type VenueOrder, validate } from "./info.js";
-import { cancelCap } from "./limits.js";
+import { cancelCap, IpBudget } from "./limits.js";
 import type { NetworkEndpoints } from "./network.js";
 import { NonceSequence } from "./nonce.js";
 import { Batch, type Pending, PendingBatch, PendingControl } from "./pending.js";
@@ -47,8 +49,6 @@ import type { L1Signer } from "./sign.js";
 import { dexOf } from "./symbols.js";
 import { type AccountEvent, parseUserEvents } from "./user-events.js";
 
-/** Posts that may be in flight at once; the venue refuses the next one. Source: reference §1.5. */
-export const MAX_POSTS_IN_FLIGHT = 100;
 /** A snapshot repeats 2,000 at most, a repair 12,500. */
 const REMEMBERED_FILLS = 16_384;
 /** A page of fills that is shorter than this is the last one. */
@@ -80,6 +80,8 @@ export interface HyperliquidGatewayOptions {
   readonly nonces?: NonceSequence;
   /** Marks cancels as fast (reference §4.3). Default false. */
   readonly isFastCancel?: boolean;
+  /** Shared with the other clients of this address; one of its own without. */
+  readonly limits?: IpBudget;
   /** Told what the venue did to this account unasked: orders cancelled, positions liquidated. */
   readonly onAccountEvent?: (event: AccountEvent) => void;
   readonly fetch?: typeof fetch;
@@ -99,6 +101,12 @@ export interface GatewayCounters {
   readonly timeouts: number;
   /** Answers to posts that had been given up. */
   readonly lateReplies: number;
+  /** Placements and changes not sent for the address's limits. */
+  readonly heldByLimits: number;
+  /** REST weight, to be held against the venue's 1200. */
+  readonly ipWeightLastMinute: number;
+  /** 429 answers. */
+  readonly httpRefusals: number;
 }
 
 /**
@@ -123,6 +131,8 @@ export class HyperliquidGateway implements OrderGateway {
   /** Lower-case address whose orders and fills these are. */
   readonly user: string;
 
+  /** Limits of the address, shared by everything of this process that talks to the venue. */
+  readonly limits: IpBudget;
   private readonly encoder: ActionEncoder;
   private readonly stream: PrivateStream;
   private readonly byCoin: ReadonlyMap<string, Instrument>;
@@ -144,6 +154,7 @@ export class HyperliquidGateway implements OrderGateway {
   private unknownCoinEvents = 0;
   private timeouts = 0;
   private lateReplies = 0;
+  private heldByLimits = 0;
 
   /** @throws {VenueError} BadKey when an address option is not an address. */
   constructor(private readonly options: HyperliquidGatewayOptions) {
@@ -156,7 +167,8 @@ export class HyperliquidGateway implements OrderGateway {
     this.encoder = new ActionEncoder(options.instruments);
     this.byCoin = new Map(options.instruments.map((inst) => [inst.coin, inst]));
     this.dexes = [...new Set(["", ...options.instruments.map((inst) => dexOf(inst.coin))])];
-    this.info = new InfoClient(options);
+    this.limits = options.limits ?? new IpBudget(options);
+    this.info = new InfoClient({ ...options, limits: this.limits });
     this.stream = new PrivateStream(
       { ...options, url: options.endpoints.wsUrl, user: this.user },
       {
@@ -184,6 +196,9 @@ export class HyperliquidGateway implements OrderGateway {
       unknownCoinEvents: this.unknownCoinEvents,
       timeouts: this.timeouts,
       lateReplies: this.lateReplies,
+      heldByLimits: this.heldByLimits,
+      ipWeightLastMinute: this.limits.weightUsed,
+      httpRefusals: this.limits.refusals,
     };
   }
 
@@ -308,6 +323,20 @@ export class HyperliquidGateway implements OrderGateway {
     };
   }
 
+  /**
+   * Buys request weight for this account, 0.0005 USD each. An agent's key may be refused (reference §4.9).
+   * @throws {VenueError} Refused, or another code when the outcome is unknown.
+   */
+  async buyRequests(requests: number): Promise<void> {
+    const { options } = this;
+    const client = new ExchangeClient({
+      ...options,
+      nonces: this.nonces,
+      vaultAddress: options.vaultAddress,
+    });
+    await client.l1(l1.reserveRequestWeight(requests));
+  }
+
   private sendBatch<T>(
     kind: ActionKind,
     items: readonly T[],
@@ -355,20 +384,33 @@ export class HyperliquidGateway implements OrderGateway {
     encoder.seal(nonce, signer.signature, signer.v, this.vaultText, expiresAfter);
   }
 
-  /** Hands the sealed payload to the socket, or to HTTP when the socket cannot take it. */
+  /**
+   * Hands the sealed payload to the socket, or to HTTP when the socket cannot take it. What neither may take without breaking
+   * a limit of the address is refused here; cancels always go.
+   */
   private dispatch(pending: Pending): void {
     const { clock, timers } = this.options;
-    if (this.stream.canSend && this.pending.size < MAX_POSTS_IN_FLIGHT) {
+    const { limits, stream } = this;
+    if (stream.canSend && limits.mayPost(this.pending.size, stream.sent.lastMinute(), pending.isUrgent)) {
       const id = this.nextPost++;
-      this.stream.send(this.encoder.postFrame(id));
+      stream.send(this.encoder.postFrame(id));
       this.lastSend.wireMonoNs = clock.monoNs();
       this.postsSent++;
+      limits.spendAction(pending.elements, "post");
       this.pending.set(id, pending);
       pending.cancelTimer = timers.after(this.timeoutMs, () => this.onPostTimeout(id));
       return;
     }
+    this.lastSend.wireMonoNs = clock.monoNs();
+    if (!pending.isUrgent && !limits.mayUseHttp(pending.elements)) {
+      this.heldByLimits++;
+      this.note("limits", "placements are held back: the limits of this address leave no room");
+      queueMicrotask(() => pending.onRefused("429 not sent: the limits of this address leave no room"));
+      return;
+    }
     const body = this.encoder.httpBody().slice();
     this.httpSent++;
+    limits.spendAction(pending.elements, "http");
     void this.sendHttp(body, pending);
     this.lastSend.wireMonoNs = clock.monoNs();
   }
@@ -399,6 +441,7 @@ export class HyperliquidGateway implements OrderGateway {
       const answer = await postJson(this.options.endpoints.exchangeUrl, body, this.timeoutMs, this.options);
       const text = Buffer.from(answer.bytes).toString("utf8");
       const excerpt = `${answer.status} ${text.slice(0, 200)}`.trim();
+      if (answer.status === 429) this.limits.onRefused();
       if (answer.status >= 500) return (p) => p.onUnknown(excerpt);
       // The edge refuses with 429 before the exchange sees the action; other 4xx mean that it could not be read.
       if (answer.status !== 200) return (p) => p.onRefused(excerpt);

@@ -8,6 +8,10 @@ import { type ActionKind, errorStatus, readActionReply, repeated } from "./repli
 
 /** A request whose answer is awaited. Exactly one of the three is called, once. */
 export interface Pending {
+  /** Elements that the venue counts. */
+  readonly elements: number;
+  /** Uses the reserves of the limits: a cancel, or the dead man's switch. */
+  readonly isUrgent: boolean;
   onReply(payload: unknown): void;
   /** Certainly not executed. */
   onRefused(text: string): void;
@@ -32,6 +36,13 @@ export class Batch {
 
 export class PendingBatch implements Pending {
   cancelTimer: (() => void) | undefined;
+
+  get elements(): number {
+    return this.markets.length;
+  }
+  get isUrgent(): boolean {
+    return this.kind === "cancel";
+  }
 
   constructor(
     private readonly batch: Batch,
@@ -60,6 +71,8 @@ export class PendingBatch implements Pending {
 }
 
 export class PendingControl implements Pending {
+  readonly elements = 1;
+  readonly isUrgent = true;
   cancelTimer: (() => void) | undefined;
 
   constructor(
