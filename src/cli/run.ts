@@ -3,8 +3,9 @@ import { LOG_FORMATS, LOG_LEVELS, loadConfig, NETWORKS, WAIT_MODES } from "../co
 import type { RunHost, RunOptions } from "../engine/run.js";
 import { integer, number, speed } from "./arguments.js";
 import { terminalSecret } from "./secret-input.js";
+import { type FaultFlags, faultArguments, faultOptions } from "./simulator-options.js";
 
-interface RunFlags {
+interface RunFlags extends FaultFlags {
   config?: string;
   asset?: string;
   targetLiquidity?: number;
@@ -37,6 +38,7 @@ interface RunFlags {
 
 /** `market-maker run`: quotes a market until stopped (SOP §4.3, §5.1, §5.2). */
 export function runCommand(): Command {
+  const [fault, faults] = faultOptions() as [Option, Option];
   return new Command("run")
     .description("quote a market until stopped (the default command)")
     .option("-c, --config <path>", "configuration file (default: market_maker.toml if it exists)")
@@ -63,6 +65,8 @@ export function runCommand(): Command {
     .option("--threads <n>", "kernel workers", integer(1, 64))
     .addOption(new Option("--wait <mode>", "how threads wait for work").choices(WAIT_MODES))
     .option("--port <port>", "the simulator's port (localhost)", integer(1, 65535))
+    .addOption(fault)
+    .addOption(faults)
     .option("--data-dir <dir>", "journal, checkpoints and locks")
     .option("--relay-port <port>", "republish the feed and accept pushed frames, 0: off", integer(0, 65535))
     .option("--standby", "a second market-data connection: the first frame wins, no gap when one dies")
@@ -155,6 +159,7 @@ function toOptions(flags: RunFlags): RunOptions {
     seed: flags.seed,
     durationS: flags.duration,
     simPort: flags.port,
+    faultArguments: faultArguments(flags),
     summaryPath: flags.summary,
   };
 }

@@ -1,8 +1,10 @@
 import { LAYOUT_HASH } from "../abi/layout.js";
+import { Rng } from "../domain/index.js";
 import type { SimulatorMessage } from "../engine/simulator.js";
 import {
   BTC_LIKE,
   DEV_ADDRESS,
+  Faults,
   type SimMarket,
   type SimServer,
   SyntheticMarket,
@@ -14,9 +16,10 @@ import { openTape } from "../store/index.js";
 import { startClock, systemTimers } from "../threads/system-clock.js";
 import { DEV_PRIVATE_KEY } from "../venues/hyperliquid/keys.js";
 import { L1Signer } from "../venues/hyperliquid/sign.js";
+import { type FaultFlags, faultRules } from "./simulator-options.js";
 
 /** Options of the `sim` command. */
-export interface SimFlags {
+export interface SimFlags extends FaultFlags {
   port: number;
   host: string;
   seed?: number;
@@ -60,6 +63,7 @@ export async function serveSimulator(flags: SimFlags): Promise<void> {
   try {
     const { clock } = startClock();
     const seed = flags.seed ?? Math.floor(clock.wallMs()) % 2 ** 31;
+    const rules = faultRules(flags);
     const markets = await openMarkets(flags, seed, say);
     const devKey = new L1Signer(Uint8Array.from(DEV_PRIVATE_KEY), "b");
     const server = await startSimServer({
@@ -70,6 +74,7 @@ export async function serveSimulator(flags: SimFlags): Promise<void> {
       funding: { [DEV_ADDRESS]: FUNDING_USD, [devKey.address]: FUNDING_USD, ...flags.fund },
       feeRates: { makerPpm: Math.round(flags.maker * 100), takerPpm: Math.round(flags.taker * 100) },
       latencyMs: flags.latency,
+      faults: new Faults(rules, new Rng(seed).fork("faults")),
       clock,
       timers: systemTimers,
       log: say,
@@ -78,6 +83,7 @@ export async function serveSimulator(flags: SimFlags): Promise<void> {
     say(
       `simulated exchange on http://${flags.host}:${server.port}, ${coins.join(", ")}, seed ${seed}, speed ${flags.speed}, layout 0x${LAYOUT_HASH.toString(16)}`,
     );
+    for (const rule of rules) say(`fault: ${JSON.stringify(rule)}`);
     tell({ type: "listening", port: server.port, seed, coins });
     await untilStopped(server, isEmbedded);
   } catch (error) {

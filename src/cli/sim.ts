@@ -1,9 +1,11 @@
 import { Command, InvalidArgumentError, Option } from "commander";
 import { integer, number, speed } from "./arguments.js";
 import type { SimFlags } from "./serve-sim.js";
+import { faultOptions } from "./simulator-options.js";
 
 /** `market-maker sim`: the simulated exchange as a server of its own. */
 export function simCommand(): Command {
+  const [fault, faults] = faultOptions() as [Option, Option];
   return new Command("sim")
     .description("simulated Hyperliquid exchange: /info, /exchange and /ws on one port")
     .option("--port <port>", "port, 0: any free one", integer(0, 65535), 3001)
@@ -16,11 +18,13 @@ export function simCommand(): Command {
     .option("--speed <n|max>", "exchange time per wall time", speed, 1)
     .option("--tape <path>", "recorded market: a file, folder or prefix of files that belong together")
     .option("--asset <coins>", "coins, separated by commas (synthetic: BTC, ETH, SOL)")
-    .option("--fund <address=usd>", "fund an account (repeatable)", fund, {})
+    .option("--fund <address=usd>", "fund an account (repeatable)", fundOption, {})
     .option("--latency <ms>", "delay before an action takes effect", number(0, 60_000), 0)
     .option("--book-ms <ms>", "period of order book pushes of synthetic markets", number(10, 60_000), 500)
     .option("--maker <bps>", "maker fee", number(-10, 100), 1.5)
     .option("--taker <bps>", "taker fee", number(-10, 100), 4.5)
+    .addOption(fault)
+    .addOption(faults)
     .addOption(new Option("--embedded").hideHelp())
     .action(async (flags: SimFlags) => {
       // Loaded on demand: the market maker itself runs without the simulator's libraries.
@@ -29,7 +33,7 @@ export function simCommand(): Command {
     });
 }
 
-function fund(text: string, into: Record<string, number>): Record<string, number> {
+function fundOption(text: string, into: Record<string, number>): Record<string, number> {
   const m = /^(0x[0-9a-fA-F]{40})=(\d+(?:\.\d+)?)$/.exec(text);
   if (!m) throw new InvalidArgumentError("want 0x<40 hex digits>=<usd>.");
   return { ...into, [m[1]!.toLowerCase()]: Number(m[2]) };

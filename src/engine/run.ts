@@ -43,6 +43,8 @@ export interface RunOptions {
   readonly seed: number | undefined;
   readonly durationS: number | undefined;
   readonly simPort: number | undefined;
+  /** `--fault` and `--faults` as given, for the simulator's own command line. */
+  readonly faultArguments: readonly string[] | undefined;
   readonly summaryPath: string | undefined;
 }
 
@@ -70,7 +72,9 @@ const WARM_UP_STEP_MS = 500;
 const WIDEN_MULT = 1.5;
 const MAX_SPREAD_MULT = 3;
 const DRY_RUN_S = 30;
-const SIM_ONLY: readonly (keyof RunOptions)[] = ["tape", "speed", "simPort"];
+const SIM_ONLY = ["tape", "speed", "simPort", "faultArguments"] as const;
+const OPTION_NAMES: Readonly<Record<string, string>> = { simPort: "port", faultArguments: "fault" };
+const optionName = (key: string): string => `--${OPTION_NAMES[key] ?? key}`;
 
 /**
  * Runs the market maker from its options to its exit code: 0 after a graceful stop with nothing resting, 1 otherwise.
@@ -257,7 +261,7 @@ class Run {
     const given = SIM_ONLY.filter((key) => this.o[key] !== undefined);
     if (given.length > 0) {
       throw new SizingError(
-        `--${given.map((g) => (g === "simPort" ? "port" : g)).join(", --")} concern the simulated exchange: add --network localhost, or leave them out`,
+        `${given.map(optionName).join(", ")} concern the simulated exchange: add --network localhost, or leave them out`,
       );
     }
   }
@@ -272,6 +276,7 @@ class Run {
         tape: o.tape,
         speed: o.speed,
         seed: o.seed,
+        extraArguments: o.faultArguments ?? [],
         coins: o.origins.has("trading.asset") || o.tape === undefined ? syntheticCoins(o.config) : undefined,
       },
       systemTimers,
@@ -286,9 +291,9 @@ class Run {
       });
     } else {
       log("info", "Using the simulated exchange that listens already", { port });
-      const ignored = (["tape", "speed", "seed"] as const)
+      const ignored = (["tape", "speed", "seed", "faultArguments"] as const)
         .filter((k) => o[k] !== undefined)
-        .map((k) => `--${k}`);
+        .map(optionName);
       if (ignored.length > 0) {
         log(
           "warn",

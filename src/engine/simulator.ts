@@ -23,6 +23,8 @@ export interface SimulatorRequest {
   readonly speed: number | "max" | undefined;
   readonly seed: number | undefined;
   readonly coins: readonly string[] | undefined;
+  /** Further options of `market-maker sim`, as on a command line. */
+  readonly extraArguments: readonly string[];
 }
 
 export interface RunningSimulator {
@@ -101,7 +103,7 @@ function simulatorArguments(r: SimulatorRequest): string[] {
   if (r.speed !== undefined) args.push("--speed", String(r.speed));
   if (r.seed !== undefined) args.push("--seed", String(r.seed));
   if (r.coins !== undefined) args.push("--asset", r.coins.join(","));
-  return args;
+  return [...args, ...r.extraArguments];
 }
 
 function started(
