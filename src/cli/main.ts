@@ -9,6 +9,7 @@ import { keyCommand } from "./key.js";
 import { reportError } from "./report-error.js";
 import { runCommand } from "./run.js";
 import { simCommand } from "./sim.js";
+import { statusCommand } from "./status.js";
 
 const version = (JSON.parse(readFileSync(`${packageRoot()}/package.json`, "utf8")) as { version: string })
   .version;
@@ -19,6 +20,7 @@ const program = new Command("market-maker")
   .showHelpAfterError("(market-maker --help lists the commands, market-maker run --help the options)");
 
 program.addCommand(runCommand(), { isDefault: true });
+program.addCommand(statusCommand());
 program.addCommand(simCommand());
 program.addCommand(clearKillCommand());
 program.addCommand(keyCommand());

@@ -33,6 +33,12 @@ interface RunFlags extends FaultFlags {
   dataDir?: string;
   summary?: string;
   relayPort?: number;
+  dex?: string;
+  listDexs?: boolean;
+  initialIsolatedMargin?: number;
+  forceIsolated?: boolean;
+  multiStreamLogs?: boolean;
+  logDir?: string;
   standby?: boolean;
 }
 
@@ -56,6 +62,8 @@ export function runCommand(): Command {
     .addOption(new Option("--log-level <level>", "verbosity").choices(LOG_LEVELS))
     .addOption(new Option("--log-format <format>", "terminal log form").choices(LOG_FORMATS))
     .option("--log-file <path>", "also log JSON lines to this file")
+    .option("--multi-stream-logs", "log to a folder: everything, and one file a stream")
+    .option("--log-dir <dir>", "that folder (default: logs)")
     .option("--metrics-port <port>", "Prometheus port, 0: off", integer(0, 65535))
     .option("--dry-run", "validate everything and show the first ladder, without placing an order")
     .option("--tape <path>", "recorded market for the simulator: a file, folder or prefix (localhost)")
@@ -69,10 +77,23 @@ export function runCommand(): Command {
     .addOption(faults)
     .option("--data-dir <dir>", "journal, checkpoints and locks")
     .option("--relay-port <port>", "republish the feed and accept pushed frames, 0: off", integer(0, 65535))
+    .option("--dex <name>", "builder-deployed DEX (HIP-3) of the assets")
+    .option("--list-dexs", "list the builder-deployed DEXs and exit")
+    .option(
+      "--initial-isolated-margin <usd>",
+      "margin of each isolated market (default: 1000)",
+      number(1, 1e12),
+    )
+    .option("--force-isolated", "isolated margin also where cross is allowed")
     .option("--standby", "a second market-data connection: the first frame wins, no gap when one dies")
     .option("--summary <file>", "write a JSON summary of the run")
     .action(async (flags: RunFlags) => {
       const options = toOptions(flags);
+      if (flags.listDexs === true) {
+        const { printDexes } = await import("./dexs.js");
+        await printDexes(options.config.network.base_url, flags.port);
+        return;
+      }
       const { runEngine } = await import("../engine/run.js");
       process.exit(await runEngine(options, host()));
     });
@@ -146,6 +167,11 @@ function toOptions(flags: RunFlags): RunOptions {
     "engine.data_dir": flags.dataDir,
     "engine.relay_port": flags.relayPort,
     "engine.standby": flags.standby,
+    "trading.dex": flags.dex,
+    "trading.initial_isolated_margin": flags.initialIsolatedMargin,
+    "trading.force_isolated": flags.forceIsolated,
+    "logging.multi_stream": flags.multiStreamLogs,
+    "logging.dir": flags.logDir,
   });
   return {
     config,

@@ -18,6 +18,9 @@ max_bps_diff = 5                 # an order this close to its target keeps its p
 # max_absolute_position_size = 0.05   # in asset units; unset: five times target_liquidity
 # leverage = 20                  # unset: the asset's maximum
 # decimals = 1                   # finest price decimals; unset: from the venue
+# dex = "hyna"                   # builder-deployed DEX (HIP-3), see --list-dexs; unset: the venue's own perpetuals
+initial_isolated_margin = 1000   # USD for each isolated market: its sizes are held to what this carries
+force_isolated = false           # isolated margin also where cross is allowed
 
 [strategy]
 strategy_type = "ladder"         # symmetric, inventory_aware, glft, ladder
@@ -63,6 +66,8 @@ journal_max_mib = 1024           # oldest segments are deleted beyond this
 level = "info"                   # trace, debug, info, warn, error
 format = "pretty"                # pretty, json, compact
 # file = "/var/log/market_maker/mm.log"
+multi_stream = false             # a folder of log files: everything, and one file a stream
+dir = "logs"                     # that folder
 
 [monitoring]
 metrics_port = 9090              # Prometheus text at /metrics; 0: off

@@ -34,6 +34,10 @@ export const configSchema = z.strictObject({
       max_absolute_position_size: positive.optional(),
       leverage: z.int().min(1).max(100).optional(),
       decimals: z.int().min(0).max(8).optional(),
+      // A builder-deployed dex (HIP-3): its name is put before every asset.
+      dex: z.string().min(1).optional(),
+      initial_isolated_margin: positive.default(1_000),
+      force_isolated: z.boolean().default(false),
     })
     .prefault({}),
   strategy: z
@@ -101,6 +105,8 @@ export const configSchema = z.strictObject({
       level: z.enum(LOG_LEVELS).default("info"),
       format: z.enum(LOG_FORMATS).default("pretty"),
       file: z.string().optional(),
+      multi_stream: z.boolean().default(false),
+      dir: z.string().min(1).default("logs"),
     })
     .prefault({}),
   monitoring: z

@@ -22,12 +22,16 @@ import type { GatewayInit, GatewayMessage } from "../threads/gateway.js";
 import type { IngestInit, IngestMessage } from "../threads/ingest.js";
 import { type KernelInit, type KernelMessage, REJECTED, STOP } from "../threads/kernel-protocol.js";
 import { Supervisor } from "../threads/supervisor.js";
+import { ExchangeClient } from "../venues/hyperliquid/exchange.js";
+import { l1 } from "../venues/hyperliquid/exchange-actions.js";
 import { StreamTimes } from "../venues/hyperliquid/feed-counters.js";
 import { NonceSequence } from "../venues/hyperliquid/nonce.js";
 import { HyperliquidGateway } from "../venues/hyperliquid/orders.js";
 import type { AccountEvent } from "../venues/hyperliquid/user-events.js";
 import type { WireTap } from "../venues/port.js";
 import { compiledUrl, kernelBytes } from "./artifacts.js";
+import { MarginKeeper, type MarginVenue } from "./margin-keeper.js";
+import type { AssetMargin } from "./plan.js";
 import { Safety } from "./safety.js";
 import { createSegments, HEARTBEAT, type SharedSegments } from "./shared.js";
 import { Trader } from "./trader.js";
@@ -46,7 +50,7 @@ export interface LiveOptions {
   readonly facts: VenueFacts;
   readonly assets: readonly AssetParams[];
   readonly params: readonly KernelParams[];
-  readonly leverage: readonly number[];
+  readonly margins: readonly AssetMargin[];
   readonly clock: Clock;
   readonly clockBaseNs: bigint;
   readonly timers: Timers;
@@ -96,6 +100,8 @@ export class LiveEngine {
   private readonly supervisor: Supervisor;
   private readonly trader: Trader;
   private readonly safety: Safety;
+  /** Leverage and isolated margin. */
+  readonly keeper: MarginKeeper;
   private readonly poller: MainPoller;
 
   constructor(private readonly o: LiveOptions) {
@@ -165,6 +171,7 @@ export class LiveEngine {
       timers,
       log: o.log,
     });
+    this.keeper = this.makeKeeper();
     this.poller = new MainPoller(new Doorbell(this.segments.mainDoorbell), () => this.trader.drain(), {
       mode: o.wait,
       clock,
@@ -183,6 +190,38 @@ export class LiveEngine {
   /** Orders of ours may be on the book. */
   get isTrading(): boolean {
     return this.trader.isTrading;
+  }
+
+  /** Leverage and isolated margin through the venue; both requests are cold. */
+  private makeKeeper(): MarginKeeper {
+    const { o, gateway } = this;
+    const { endpoints, signer, markets } = o.facts;
+    const exchange = new ExchangeClient({
+      endpoints,
+      signer,
+      nonces: gateway.nonces,
+      clock: o.clock,
+      timers: o.timers,
+    });
+    const assets = o.margins.map((margin, asset) => ({
+      ...margin,
+      asset,
+      coin: o.facts.instruments[asset]!.coin,
+    }));
+    const venue: MarginVenue = {
+      updateLeverage: (asset, isCross, leverage) => gateway.updateLeverage(asset, isCross, leverage),
+      async addIsolatedMargin(asset, usd) {
+        const { venueAssetId } = o.facts.instruments[asset]!;
+        await exchange.l1(l1.updateIsolatedMargin(venueAssetId, Math.floor(usd * 1e6)));
+      },
+      async isolatedMarginUsd(asset) {
+        const { dex, instrument } = markets[asset]!;
+        const state = await gateway.info.clearinghouseState(gateway.user, dex.name || undefined);
+        const held = state.assetPositions.find((p) => p.position.coin === instrument.coin)?.position;
+        return held?.leverage.type === "isolated" ? Number(held.marginUsed ?? 0) : undefined;
+      },
+    };
+    return new MarginKeeper(assets, venue, o.log);
   }
 
   /** Starts the threads; the kernels are configured and warming when it returns. */
@@ -256,22 +295,10 @@ export class LiveEngine {
 
   /** Connects, cancels leftovers, adopts the position, then lets ladders become orders. */
   async startTrading(): Promise<RecoverReport> {
-    const report = await this.trader.start(() => this.setLeverage());
+    const report = await this.trader.start(() => this.keeper.prepare());
     await this.safety.arm();
-    this.startPolling();
+    if (!this.isClosing) this.startPolling();
     return report;
-  }
-
-  /** Cross margin at the wanted leverage; where the venue says no (isolated-only market, open position), its setting stands. */
-  private async setLeverage(): Promise<void> {
-    for (const { asset, coin } of this.o.facts.instruments) {
-      const leverage = this.o.leverage[asset]!;
-      try {
-        await this.gateway.updateLeverage(asset, true, leverage);
-      } catch (error) {
-        this.o.log("warn", "Leverage not set", { asset: coin, leverage, error: (error as Error).message });
-      }
-    }
   }
 
   startPolling(): void {

@@ -17,12 +17,14 @@ import {
   pruneRuns,
 } from "../store/index.js";
 import { createLogger, type LogFn } from "../telemetry/log.js";
+import { logName, streamPaths } from "../telemetry/log-streams.js";
 import { StatusLine } from "../telemetry/status-line.js";
 import { startClock, systemTimers } from "../threads/system-clock.js";
 import { NONCE_LANES } from "../venues/hyperliquid/nonce.js";
 import { defaultDataDir } from "./data-dir.js";
 import { checkKill, writeKill } from "./kill-record.js";
 import { type JournalFiles, LiveEngine } from "./live.js";
+import { type OpenInterestVerdict, OpenInterestWatch } from "./open-interest.js";
 import { type Plan, planAssets, warmUpMultiplier } from "./plan.js";
 import { BoardWriter, buildSummary, statusText } from "./report.js";
 import { ensureSimulator, type RunningSimulator } from "./simulator.js";
@@ -62,6 +64,10 @@ export interface RunHost {
 }
 
 const DEFAULT_SIM_PORT = 3001;
+/** How soon a rotated log file is noticed. */
+const LOG_FOLLOW_MS = 1000;
+/** Open interest is watched and opened isolated positions are found this often (SOP §6.5). */
+const ACCOUNT_WATCH_MS = 10_000;
 /** A journal not written to for this long belongs to no running maker: they write at every tick. */
 const IDLE_JOURNAL_MS = 600_000;
 const BOARD_EVERY_MS = 100;
@@ -86,10 +92,17 @@ export async function runEngine(options: RunOptions, host: RunHost): Promise<num
   const run = new Run(options, host);
   try {
     return await run.execute();
+  } catch (error) {
+    if (!(error instanceof StoppedAtStart)) throw error;
+    run.noteEarlyStop(error.message);
+    return 0;
   } finally {
     await run.release();
   }
 }
+
+/** The user wants to stop before trading began: everything opened so far is closed, and that is no failure. */
+class StoppedAtStart extends Error {}
 
 class Run {
   private readonly clock: Clock;
@@ -102,11 +115,16 @@ class Run {
   private readonly undo: (() => unknown)[] = [];
   private requestStop: (reason: string) => void = () => {};
   private readonly stopRequested: Promise<string>;
+  /** The user's word alone: a kill ends a start in its own way. */
+  private readonly userStop: Promise<string>;
+  private isStopRequested = false;
   private live: LiveEngine | undefined;
   private killReport: StopReport | undefined;
   /** Multipliers of the half-spread, by asset: warm-up and defence. */
   private readonly warmUp = new Map<number, number>();
   private readonly defence = new Map<number, number>();
+  /** What an open-interest cap leaves of the size, by asset. */
+  private readonly sizeMult = new Map<number, number>();
 
   constructor(
     private readonly o: RunOptions,
@@ -117,20 +135,35 @@ class Run {
     this.baseNs = started.baseNs;
     this.sinceProcessStartMs = started.sinceProcessStartMs;
     this.status = new StatusLine(host.terminal);
-    const { logging } = o.config;
+    const { logging, network, trading } = o.config;
+    const id = trading.dex ?? network.base_url;
+    if (logging.file !== undefined) checkWritable(logging.file, "--log-file");
+    const multiStream = logging.multi_stream
+      ? { dir: logging.dir, name: logName(id, trading.asset, this.clock.wallMs()) }
+      : undefined;
+    if (multiStream !== undefined)
+      checkWritable(streamPaths(multiStream.dir, multiStream.name).all, "--log-dir");
     const made = createLogger({
       level: logging.level,
       format: logging.format,
       file: logging.file,
+      multiStream,
       write: this.status.print,
       isColored: host.terminal.isTTY === true,
     });
     this.log = made.log;
+    this.undo.push(systemTimers.every(LOG_FOLLOW_MS, made.follow));
     this.closeLog = made.close;
     this.stopRequested = new Promise((resolve) => {
       this.requestStop = resolve;
     });
-    host.onStopRequest((reason) => this.requestStop(reason));
+    this.userStop = new Promise((resolve) => {
+      host.onStopRequest((reason) => {
+        this.isStopRequested = true;
+        resolve(reason);
+        this.requestStop(reason);
+      });
+    });
     host.onCrash((error) => this.onCrash(error));
   }
 
@@ -140,7 +173,6 @@ class Run {
     this.refuseMisplacedOptions();
     // Told now, not after a day's run.
     if (o.summaryPath !== undefined) checkWritable(o.summaryPath, "--summary");
-    if (config.logging.file !== undefined) checkWritable(config.logging.file, "--log-file");
     const dataDir = openDataDir(config.engine.data_dir ?? defaultDataDir(this.host.env));
     const simPort = o.simPort ?? DEFAULT_SIM_PORT;
     const seed = o.seed ?? Math.floor(this.clock.wallMs()) % 2 ** 31;
@@ -164,8 +196,10 @@ class Run {
     };
     const { endpoints, signer } = await loadSigner(request);
     this.undo.push(() => signer.dispose());
-    const simulator = await this.startSimulator(simPort, dataDir);
-    const facts = await gatherFacts(this.withTapeCoin(request, simulator), endpoints, signer);
+    const simulator = await this.unlessStopped(this.startSimulator(simPort, dataDir));
+    const facts = await this.unlessStopped(
+      gatherFacts(this.withTapeCoin(request, simulator), endpoints, signer),
+    );
     const plan = planAssets(config, facts, log);
     const sessionId = Math.floor(this.clock.wallMs());
     const runId = `run-${sessionId.toString(36)}-${process.pid}`;
@@ -187,7 +221,7 @@ class Run {
       facts,
       assets: plan.assets,
       params: plan.params,
-      leverage: plan.leverage,
+      margins: plan.margins,
       clock: this.clock,
       clockBaseNs: this.baseNs,
       timers: systemTimers,
@@ -217,7 +251,7 @@ class Run {
       onNotice: (text) => this.onNotice(text),
       onSeverity: (asset, finding) => {
         this.defence.set(asset, finding.severity >= Severity.Widen ? WIDEN_MULT : 1);
-        this.widen(live, plan, asset);
+        this.retune(live, plan, asset);
       },
       onKilled: (report) => {
         this.killReport = report;
@@ -230,7 +264,9 @@ class Run {
       // A wall clock set back before the next start must not make its nonces too low.
       if (!o.isDryRun) dataDir.writeCheckpoint(nonceFile, String(live.gateway.nonces.last));
     });
+    // A second or so, and half-started threads are hard to stop: let them come up.
     await this.startThreads(live);
+    if (this.isStopRequested) throw new StoppedAtStart(await this.userStop);
     if (o.isDryRun) return await this.dryRun(live, facts);
     return await this.trade(live, facts, plan, simulator, (reason) =>
       writeKill(dataDir, {
@@ -241,6 +277,19 @@ class Run {
         runId,
       }),
     );
+  }
+
+  /** A step of the start, given up as soon as the user wants to stop. What it does later is undone with the rest. */
+  private async unlessStopped<T>(step: Promise<T>): Promise<T> {
+    const stopped = this.userStop.then((reason) => {
+      throw new StoppedAtStart(reason);
+    });
+    stopped.catch(() => {});
+    return await Promise.race([step, stopped]);
+  }
+
+  noteEarlyStop(reason: string): void {
+    this.log("info", "Stopped before trading began", { reason });
   }
 
   /** Everything that was opened is closed, in reverse; called once, after success and failure alike. */
@@ -280,6 +329,7 @@ class Run {
         coins: o.origins.has("trading.asset") || o.tape === undefined ? syntheticCoins(o.config) : undefined,
       },
       systemTimers,
+      this.userStop,
     );
     this.undo.push(() => simulator.stop());
     if (simulator.isOurs) {
@@ -421,7 +471,15 @@ class Run {
     const { o, log } = this;
     const startedAtMs = this.clock.wallMs();
     const startedMonoNs = this.clock.monoNs();
-    const recovered = await live.startTrading();
+    const openInterest = new OpenInterestWatch(live.gateway.info, facts.markets, log, {
+      onVerdict: (asset, verdict) => this.onOpenInterest(live, plan, asset, verdict),
+    });
+    await this.unlessStopped(openInterest.look());
+    const recovered = await this.unlessStopped(live.startTrading());
+    const stopWatching = systemTimers.every(ACCOUNT_WATCH_MS, () => {
+      void openInterest.look();
+      if (live.keeper.hasIsolated) void live.keeper.look();
+    });
     log("info", "Market maker started", {
       network: facts.endpoints.name,
       account: facts.account,
@@ -429,7 +487,6 @@ class Run {
       accountValueUsd: recovered.accountValueUsd,
       orphansCancelled: recovered.orphansCancelled,
       strategy: o.config.strategy.strategy_type,
-      makerFeeBps: rounded(facts.makerFeeBps),
     });
     log("info", "Warming up parameter estimator", { minTrades: o.config.strategy.min_trades });
     const stopReporting = this.report(live, facts, plan);
@@ -439,6 +496,7 @@ class Run {
         : systemTimers.after(o.durationS * 1000, () => this.requestStop("duration"));
     const reason = await this.stopRequested;
     stopDuration?.();
+    stopWatching();
     if (this.killReport === undefined) log("info", "Stopping", { reason });
     const stop = this.killReport ?? (await live.stopTrading());
     stopReporting();
@@ -532,17 +590,24 @@ class Run {
         const mult = warmUpMultiplier((exchMs - first) / 1000, decayS);
         if (mult === this.warmUp.get(asset)) continue;
         this.warmUp.set(asset, mult);
-        this.widen(live, plan, asset);
+        this.retune(live, plan, asset);
       }
     });
   }
 
-  /** Tells the kernel the product of the multipliers, capped: compounding must not become absurd. */
-  private widen(live: LiveEngine, plan: Plan, asset: number): void {
+  private onOpenInterest(live: LiveEngine, plan: Plan, asset: number, verdict: OpenInterestVerdict): void {
+    if (verdict.sizeMult === (this.sizeMult.get(asset) ?? 1)) return;
+    this.sizeMult.set(asset, verdict.sizeMult);
+    this.retune(live, plan, asset);
+  }
+
+  /** Tells the kernel the multipliers; that of the spread is capped: compounding must not become absurd. */
+  private retune(live: LiveEngine, plan: Plan, asset: number): void {
     const params = plan.params[asset]!;
     const warmUp = this.warmUp.get(asset) ?? params.spreadMult;
     const spreadMult = Math.min(MAX_SPREAD_MULT, warmUp * (this.defence.get(asset) ?? 1));
-    live.configure(asset, { ...params, spreadMult });
+    const sideSzLots = Math.max(1, Math.floor(params.sideSzLots * (this.sizeMult.get(asset) ?? 1)));
+    live.configure(asset, { ...params, spreadMult, sideSzLots });
   }
 
   private logFinal(live: LiveEngine, instruments: readonly Instrument[]): void {

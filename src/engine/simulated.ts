@@ -13,7 +13,7 @@ import {
 import type { LogFn } from "../telemetry/log.js";
 import { HyperliquidReader } from "../venues/hyperliquid/reader.js";
 import { InlineEngine, OutboundDigest } from "./inline.js";
-import { type Plan, planAssets } from "./plan.js";
+import { crossFacts, type Plan, planAssets } from "./plan.js";
 
 export interface SimulatedOptions {
   /** Everything random comes from it, the markets' own seeds apart. */
@@ -89,15 +89,14 @@ export class SimulatedRun {
     const fees = this.venue.info({ type: "userFees", user: ADDRESS }) as { userAddRate: string };
     this.plan = planAssets(
       o.config,
-      {
-        instruments: this.instruments,
+      crossFacts(this.instruments, {
         midPx: this.instruments.map((inst) => {
           const market = this.venue.exchange.market(inst.coin)!;
           return market.referenceTicks / pow10(inst.pxDecimals);
         }),
         accountValueUsd: o.fundingUsd ?? FUNDING_USD,
         makerFeeBps: Number(fees.userAddRate) * 1e4,
-      },
+      }),
       o.log ?? (() => {}),
     );
   }

@@ -68,9 +68,14 @@ export async function probePort(port: number): Promise<"simulator" | "other" | "
  * Uses the simulator that listens on the port, else starts one in a process group of its own (a Ctrl+C meant for us must not stop
  * the venue before our orders are off it). A started one outlives a crash of ours by a minute, so that a restart finds its leftovers.
  *
+ * @param abandoned when it resolves before the simulator listens, the start is given up and its process ended
  * @throws {SimulatorError} PortInUse | StartFailed | Timeout
  */
-export async function ensureSimulator(request: SimulatorRequest, timers: Timers): Promise<RunningSimulator> {
+export async function ensureSimulator(
+  request: SimulatorRequest,
+  timers: Timers,
+  abandoned: Promise<unknown> = new Promise(() => {}),
+): Promise<RunningSimulator> {
   const found = await probePort(request.port);
   if (found === "simulator")
     return { isOurs: false, seed: undefined, coins: undefined, stop: async () => {} };
@@ -88,7 +93,7 @@ export async function ensureSimulator(request: SimulatorRequest, timers: Timers)
     execArgv: [],
   });
   closeSync(log);
-  const listening = await started(child, timers);
+  const listening = await started(child, timers, abandoned);
   return {
     isOurs: true,
     seed: listening.seed,
@@ -109,6 +114,7 @@ function simulatorArguments(r: SimulatorRequest): string[] {
 function started(
   child: ChildProcess,
   timers: Timers,
+  abandoned: Promise<unknown>,
 ): Promise<Extract<SimulatorMessage, { type: "listening" }>> {
   return new Promise((resolve, reject) => {
     const cancel = timers.after(START_TIMEOUT_MS, () =>
@@ -122,6 +128,10 @@ function started(
       child.kill();
       reject(error);
     };
+    let isListening = false;
+    void abandoned.then(() => {
+      if (!isListening) finish(new SimulatorError("StartFailed", "the start was given up"));
+    });
     child.once("error", (e) =>
       finish(new SimulatorError("StartFailed", `the simulated exchange cannot start: ${e.message}`)),
     );
@@ -136,6 +146,7 @@ function started(
     child.on("message", (message: SimulatorMessage) => {
       if (message.type === "failed") return finish(new SimulatorError("StartFailed", message.message));
       cancel();
+      isListening = true;
       child.removeAllListeners();
       resolve(message);
     });

@@ -1,22 +1,13 @@
 import type { Config } from "../config/index.js";
 import type { Clock, Instrument, Rng, Timers } from "../domain/index.js";
 import type { LogFn } from "../telemetry/log.js";
-import { type AssetCtx, InfoClient, type Meta } from "../venues/hyperliquid/info.js";
+import { marketFees } from "../venues/hyperliquid/fees.js";
+import { InfoClient } from "../venues/hyperliquid/info.js";
 import { type KeySource, loadPrivateKey } from "../venues/hyperliquid/keys.js";
 import { type NetworkEndpoints, networkEndpoints } from "../venues/hyperliquid/network.js";
 import { L1Signer } from "../venues/hyperliquid/sign.js";
-import { dexOf, instrumentsFromMeta } from "../venues/hyperliquid/symbols.js";
-
-/** Something about the account or its market keeps us from trading: one line for the user. */
-export class StartError extends Error {
-  override readonly name = "StartError";
-  constructor(
-    readonly code: "Unfunded" | "UnknownAgent" | "Dex" | "Decimals" | "Twice",
-    message: string,
-  ) {
-    super(message);
-  }
-}
+import { type MarketFacts, resolveMarkets } from "./markets.js";
+import { StartError } from "./start-error.js";
 
 /** What is known of the venue before any thread starts. */
 export interface VenueFacts {
@@ -27,11 +18,22 @@ export interface VenueFacts {
   readonly instruments: readonly Instrument[];
   /** By engine index. */
   readonly midPx: readonly number[];
+  readonly markets: readonly MarketFacts[];
+  /** Signed, bps of notional. */
+  readonly fees: readonly { readonly makerBps: number; readonly takerBps: number }[];
+  /** By dex: each has a clearinghouse of its own. */
+  readonly funds: readonly DexFunds[];
+}
+
+/** What the account holds in one clearinghouse. */
+export interface DexFunds {
+  readonly dex: string;
+  readonly collateral: string;
+  /** In units of the collateral, which is worth a dollar. */
   readonly accountValueUsd: number;
   readonly withdrawableUsd: number;
-  /** Signed, bps of notional. */
-  readonly makerFeeBps: number;
-  readonly takerFeeBps: number;
+  /** Margin inside isolated positions, by coin; part of the account value. */
+  readonly isolatedUsd: ReadonlyMap<string, number>;
 }
 
 export interface VenueRequest {
@@ -97,84 +99,78 @@ export async function gatherFacts(
   signer: L1Signer,
 ): Promise<VenueFacts> {
   const info = new InfoClient({ endpoints, clock: r.clock, timers: r.timers, rng: r.rng });
-  const names = r.config.trading.asset
-    .split(",")
-    .map((n) => n.trim())
-    .filter((n) => n !== "");
-  const twice = names.find((name, i) => names.indexOf(name) !== i);
-  if (twice !== undefined) throw new StartError("Twice", `asset ${twice} is named twice: name each once`);
-  const markets = await resolveMarkets(info, names);
-  const { midPx } = markets;
-  const instruments = markets.instruments.map((inst) => withDecimals(inst, r.config.trading.decimals));
+  const markets = await resolveMarkets(info, r.config.trading);
   const account = await accountOf(info, signer.address);
-  const dexes = [...new Set(instruments.map((i) => dexOf(i.coin)))];
-  const states = await Promise.all(dexes.map((dex) => info.clearinghouseState(account, dex)));
-  const accountValueUsd = states.reduce((sum, s) => sum + Number(s.marginSummary.accountValue), 0);
-  const withdrawableUsd = states.reduce((sum, s) => sum + Number(s.withdrawable), 0);
-  if (!(accountValueUsd > 0)) {
-    throw new StartError(
-      "Unfunded",
-      `account ${account} holds no margin on ${endpoints.name}: check that the key is the right one, or deposit first`,
-    );
-  }
+  const funds = await fundsOf(info, account, markets, endpoints.name);
   const fees = await info.userFees(account);
+  const rates = {
+    maker: Number(fees.userAddRate),
+    taker: Number(fees.userCrossRate),
+    referralDiscount: Number(fees.activeReferralDiscount ?? 0),
+  };
   return {
     endpoints,
     signer,
     account,
-    instruments,
-    midPx,
-    accountValueUsd,
-    withdrawableUsd,
-    makerFeeBps: Number(fees.userAddRate) * 1e4,
-    takerFeeBps: Number(fees.userCrossRate) * 1e4,
+    instruments: markets.map((m) => m.instrument),
+    midPx: markets.map((m) => m.midPx),
+    markets,
+    fees: markets.map((m) =>
+      marketFees(rates, { deployerScale: m.dex.deployerFeeScale, isGrowth: m.isGrowth }),
+    ),
+    funds,
   };
 }
 
-async function resolveMarkets(
+/**
+ * What the account holds in each clearinghouse of this run's markets. In unified mode the spot balance of the collateral backs
+ * the perpetuals too.
+ *
+ * @throws {StartError} Unfunded, saying how to move collateral there.
+ */
+async function fundsOf(
   info: InfoClient,
-  names: readonly string[],
-): Promise<{ instruments: Instrument[]; midPx: number[] }> {
-  const instruments: Instrument[] = [];
-  const midPx: number[] = [];
-  const loaded = new Map<string, [Meta, AssetCtx[], number]>();
-  for (const name of names) {
-    const dex = dexOf(name);
-    let entry = loaded.get(dex);
-    if (entry === undefined) {
-      const [meta, contexts] = await info.metaAndAssetCtxs(dex === "" ? undefined : dex);
-      entry = [meta, contexts, dex === "" ? 0 : await dexIndex(info, dex)];
-      loaded.set(dex, entry);
-    }
-    const [meta, contexts, index] = entry;
-    const [inst] = instrumentsFromMeta(meta, [name], { dexIndex: index, firstAsset: instruments.length });
-    instruments.push(inst!);
-    const context = contexts[meta.universe.findIndex((u) => u.name === name)];
-    midPx.push(Number(context?.midPx ?? context?.markPx ?? Number.NaN));
-  }
-  return { instruments, midPx };
+  account: string,
+  markets: readonly MarketFacts[],
+  network: string,
+): Promise<DexFunds[]> {
+  const abstraction = await info.userAbstraction(account);
+  const isUnified = abstraction === "unifiedAccount" || abstraction === "portfolioMargin";
+  const spot = isUnified ? await info.spotClearinghouseState(account) : undefined;
+  const byDex = new Map(markets.map((m) => [m.dex.name, m]));
+  return Promise.all(
+    [...byDex.values()].map(async ({ dex, collateral }) => {
+      const state = await info.clearinghouseState(account, dex.name === "" ? undefined : dex.name);
+      const balance = spot?.balances.find((b) => b.coin === collateral);
+      const spotUsd = balance === undefined ? 0 : Number(balance.total) - Number(balance.hold);
+      const accountValueUsd = Number(state.marginSummary.accountValue) + spotUsd;
+      if (!(accountValueUsd > 0)) throw unfunded(account, network, dex.name, collateral);
+      return {
+        dex: dex.name,
+        collateral,
+        accountValueUsd,
+        withdrawableUsd: Number(state.withdrawable) + spotUsd,
+        isolatedUsd: new Map(
+          state.assetPositions
+            .filter(({ position }) => position.leverage.type === "isolated")
+            .map(({ position }) => [position.coin, Number(position.marginUsed ?? 0)]),
+        ),
+      };
+    }),
+  );
 }
 
-/** `--decimals`: a coarser price grid than the venue's own; a finer one would only be refused order by order. */
-function withDecimals(inst: Instrument, decimals: number | undefined): Instrument {
-  if (decimals === undefined) return inst;
-  if (decimals > inst.pxDecimals) {
-    throw new StartError(
-      "Decimals",
-      `${inst.coin} has at most ${inst.pxDecimals} price decimals: lower --decimals, or leave it out`,
-    );
-  }
-  return { ...inst, pxDecimals: decimals };
-}
-
-async function dexIndex(info: InfoClient, dex: string): Promise<number> {
-  const index = (await info.perpDexs()).findIndex((d) => d?.name === dex);
-  if (index < 0) throw new StartError("Dex", `DEX "${dex}" is not deployed on this network`);
-  return index;
+function unfunded(account: string, network: string, dex: string, collateral: string): StartError {
+  return new StartError(
+    "Unfunded",
+    dex === ""
+      ? `account ${account} holds no margin on ${network}: check that the key is the right one, or deposit first`
+      : `account ${account} holds no ${collateral} on DEX ${dex} of ${network}: move ${collateral} into the DEX first (transfer on the Hyperliquid site, or action sendAsset with destinationDex "${dex}")`,
+  );
 }
 
 /** An agent's own address has no account: its queries would answer emptily (reference §3). */
-async function accountOf(info: InfoClient, address: string): Promise<string> {
+export async function accountOf(info: InfoClient, address: string): Promise<string> {
   const role = await info.userRole(address);
   if (role.role !== "agent") return address;
   const master = role.data?.user;

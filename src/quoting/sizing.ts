@@ -6,11 +6,41 @@ export const POSITION_SHARE = 0.5;
 /** Share of the position limit that one side of the ladder may show (SOP §4.4). */
 export const SIDE_SHARE = 0.4;
 
+/** From this position value on, a market allows at most this leverage. Source: reference §6.5. */
+export interface MarginTier {
+  readonly fromUsd: number;
+  readonly maxLeverage: number;
+}
+
 export interface SizingInput extends StrategySizes {
   readonly instrument: Instrument;
+  /** What backs this asset alone: the account value, its part of one that several assets share, or its isolated margin. */
   readonly accountValueUsd: number;
   readonly leverage: number;
   readonly midPx: number;
+  /** Lowest first; without, the leverage holds at any size. */
+  readonly tiers?: readonly MarginTier[];
+  /** What `accountValueUsd` is, for the warnings. Default "account value". */
+  readonly backing?: string;
+}
+
+/** Largest leverage of a position worth this much. */
+export function tierLeverage(tiers: readonly MarginTier[], positionUsd: number): number {
+  let most = tiers[0]?.maxLeverage ?? Number.POSITIVE_INFINITY;
+  for (const tier of tiers) if (positionUsd > tier.fromUsd) most = tier.maxLeverage;
+  return most;
+}
+
+/** Largest position value that this margin carries at no more than `leverage`, each tier at its own. */
+export function carriedUsd(marginUsd: number, leverage: number, tiers: readonly MarginTier[]): number {
+  if (tiers.length === 0) return marginUsd * leverage;
+  let most = 0;
+  for (const [k, tier] of tiers.entries()) {
+    const upToUsd = tiers[k + 1]?.fromUsd ?? Number.POSITIVE_INFINITY;
+    const carried = Math.min(marginUsd * Math.min(leverage, tier.maxLeverage), upToUsd);
+    if (k === 0 || carried > tier.fromUsd) most = Math.max(most, carried);
+  }
+  return most;
 }
 
 export interface SizingWarning {
@@ -25,11 +55,14 @@ export interface CappedSizes {
   readonly warnings: readonly SizingWarning[];
 }
 
-/** Largest position: account value × leverage × 0.5 / price, floored to lots. */
+/** Largest position: account value × leverage × 0.5 / price, by tiers, floored to lots. */
 export function maxPositionLots(input: Omit<SizingInput, keyof StrategySizes>): SzLots {
   const { instrument, accountValueUsd, leverage, midPx } = input;
   if (!(accountValueUsd > 0 && leverage > 0 && midPx > 0)) return szLots(0);
-  return szToLots(instrument, (accountValueUsd * leverage * POSITION_SHARE) / midPx);
+  return szToLots(
+    instrument,
+    carriedUsd(accountValueUsd * POSITION_SHARE, leverage, input.tiers ?? []) / midPx,
+  );
 }
 
 /**
@@ -40,7 +73,7 @@ export function maxPositionLots(input: Omit<SizingInput, keyof StrategySizes>): 
  * A result of 0 lots means that the account cannot carry a quote: do not start.
  */
 export function capSizes(input: SizingInput): CappedSizes {
-  const { instrument } = input;
+  const { instrument, backing = "account value" } = input;
   const warnings: SizingWarning[] = [];
   const show = (lots: number): string => `${lotsToSz(instrument, lots)} ${instrument.coin}`;
 
@@ -48,14 +81,14 @@ export function capSizes(input: SizingInput): CappedSizes {
   if (most === 0) {
     warnings.push({
       code: "no-capital",
-      message: `account value ${input.accountValueUsd} USD at leverage ${input.leverage} carries no position in ${instrument.coin}: fund the account or trade a cheaper asset`,
+      message: `${backing} ${input.accountValueUsd} USD at leverage ${input.leverage} carries no position in ${instrument.coin}: fund the account or trade a cheaper asset`,
     });
   }
   let maxPosLots = szLots(input.maxPosLots);
   if (maxPosLots > most) {
     warnings.push({
       code: "max-position-capped",
-      message: `max position ${show(maxPosLots)} exceeds account value × leverage × ${POSITION_SHARE} / price: capped at ${show(most)}`,
+      message: `max position ${show(maxPosLots)} exceeds ${backing} × leverage × ${POSITION_SHARE} / price: capped at ${show(most)}`,
     });
     maxPosLots = most;
   }

@@ -1,8 +1,7 @@
-import { createWriteStream, mkdirSync } from "node:fs";
-import { dirname } from "node:path";
 import { Writable } from "node:stream";
 import { type Logger, pino } from "pino";
 import pretty from "pino-pretty";
+import { LOG_STREAMS, LogFile, streamOf, streamPaths } from "./log-streams.js";
 
 export type { Logger } from "pino";
 export type LogLevel = "trace" | "debug" | "info" | "warn" | "error";
@@ -16,6 +15,8 @@ export interface LogOptions {
   readonly format: LogFormat;
   /** Also written to this file, as JSON lines; undefined: terminal only. */
   readonly file: string | undefined;
+  /** A file of everything and one a stream, as JSON lines; undefined: none. */
+  readonly multiStream?: { readonly dir: string; readonly name: string } | undefined;
   /** Where terminal output goes: the status line's writer on a terminal. */
   readonly write: (text: string) => void;
   readonly isColored: boolean;
@@ -36,11 +37,14 @@ const SECRET_KEYS = [
 /**
  * One logger for the process. JSON lines carry `timestamp`, `level`, `target`, `message` as SOP §7.2's jq examples expect.
  *
- * @throws {Error} When the log file cannot be created.
+ * Files are appended to and survive their rotation when `follow` is called every second or so.
+ *
+ * @throws {Error} When a log file cannot be created.
  */
 export function createLogger(options: LogOptions): {
   logger: Logger;
   log: LogFn;
+  follow: () => void;
   close: () => Promise<void>;
 } {
   const terminal = new Writable({
@@ -52,34 +56,45 @@ export function createLogger(options: LogOptions): {
   const streams: { level: LogLevel; stream: NodeJS.WritableStream }[] = [
     { level: options.level, stream: options.format === "json" ? terminal : prettyStream(options, terminal) },
   ];
-  let file: NodeJS.WritableStream | undefined;
-  if (options.file !== undefined) {
-    mkdirSync(dirname(options.file), { recursive: true });
-    file = createWriteStream(options.file, { flags: "a", mode: 0o640 });
-    let isTold = false;
-    // A full disk costs the log, not the quotes.
-    file.on("error", (error: Error) => {
-      if (!isTold) options.write(`log file ${options.file} cannot be written: ${error.message}\n`);
-      isTold = true;
-    });
-    streams.push({ level: options.level, stream: file });
-  }
-  const logger = pino(
-    {
-      level: options.level,
-      messageKey: "message",
-      base: { target: "market_maker" },
-      timestamp: () => `,"timestamp":"${new Date().toISOString()}"`, // tidy-ok: log stamps are for people, nothing is computed from them
-      formatters: { level: (label) => ({ level: label }) },
-      redact: { paths: SECRET_KEYS, censor: "[redacted]" },
-    },
-    pino.multistream(streams, { dedupe: false }),
-  );
+  const files: LogFile[] = [];
+  const open = (path: string): LogFile => {
+    const file = new LogFile(path, options.write);
+    files.push(file);
+    return file;
+  };
+  if (options.file !== undefined) streams.push({ level: options.level, stream: open(options.file) });
+  const multi = options.multiStream;
+  const paths = multi === undefined ? undefined : streamPaths(multi.dir, multi.name);
+  if (paths !== undefined) streams.push({ level: options.level, stream: open(paths.all) });
+  const settings = {
+    level: options.level,
+    messageKey: "message",
+    base: { target: "market_maker" },
+    timestamp: () => `,"timestamp":"${new Date().toISOString()}"`, // tidy-ok: log stamps are for people, nothing is computed from them
+    formatters: { level: (label: string) => ({ level: label }) },
+    redact: { paths: SECRET_KEYS, censor: "[redacted]" },
+  };
+  const logger = pino(settings, pino.multistream(streams, { dedupe: false }));
+  const byStream =
+    paths === undefined
+      ? undefined
+      : new Map(LOG_STREAMS.map((stream) => [stream, pino(settings, open(paths.streams[stream]))]));
   return {
     logger,
-    log: (level, event, fields) =>
-      fields === undefined ? logger[level](event) : logger[level](fields, event),
-    close: () => new Promise((resolve) => (file === undefined ? resolve() : (file as Writable).end(resolve))),
+    log: (level, event, fields) => {
+      const stream = byStream === undefined ? undefined : streamOf(event);
+      for (const to of [logger, stream === undefined ? undefined : byStream?.get(stream)]) {
+        if (to === undefined) continue;
+        if (fields === undefined) to[level](event);
+        else to[level](fields, event);
+      }
+    },
+    follow: () => {
+      for (const file of files) file.follow();
+    },
+    close: async () => {
+      await Promise.all(files.map((file) => new Promise<void>((resolve) => file.end(resolve))));
+    },
   };
 }
 

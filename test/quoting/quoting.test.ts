@@ -1,7 +1,15 @@
+import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { KernelStatus, Spacing, StrategyType } from "../../src/abi/layout.js";
 import { configSchema } from "../../src/config/index.js";
-import { capSizes, explainLadder, kernelParams, maxPositionLots } from "../../src/quoting/index.js";
+import {
+  capSizes,
+  carriedUsd,
+  explainLadder,
+  kernelParams,
+  maxPositionLots,
+  tierLeverage,
+} from "../../src/quoting/index.js";
 import { BTC } from "../execution/fixtures.js";
 import { LadderBuffer } from "../execution/ladder-buffer.js";
 
@@ -97,5 +105,53 @@ describe("explanation", () => {
       BTC,
     );
     expect(lines).toEqual(["BTC: no quote, WarmUpTrades: too few market trades so far"]);
+  });
+});
+
+describe("margin tiers", () => {
+  const TIERS = [
+    { fromUsd: 0, maxLeverage: 40 },
+    { fromUsd: 10_000, maxLeverage: 25 },
+    { fromUsd: 50_000, maxLeverage: 10 },
+  ];
+
+  test.each([
+    [0, 40],
+    [10_000, 40],
+    [10_001, 25],
+    [50_001, 10],
+    [1e9, 10],
+  ])("a position worth $%d may have leverage %d", (usd, leverage) => {
+    expect(tierLeverage(TIERS, usd)).toBe(leverage);
+  });
+
+  test.each([
+    [100, 40, 4_000],
+    // 400 × 40 would reach into the second tier, where 400 × 25 is exactly its beginning.
+    [400, 40, 10_000],
+    [1_000, 40, 25_000],
+    [1_000, 20, 20_000],
+    [3_000, 40, 50_000],
+    [10_000, 40, 100_000],
+  ])("$%d of margin at up to %dx carries $%d", (marginUsd, leverage, usd) => {
+    expect(carriedUsd(marginUsd, leverage, TIERS)).toBe(usd);
+  });
+
+  test("what is carried never needs more margin than there is, and more margin never carries less", () => {
+    fc.assert(
+      fc.property(
+        fc.double({ min: 1, max: 1e5, noNaN: true }),
+        fc.double({ min: 1, max: 10, noNaN: true }),
+        fc.integer({ min: 1, max: 50 }),
+        (marginUsd, factor, leverage) => {
+          const usd = carriedUsd(marginUsd, leverage, TIERS);
+          expect(usd / Math.min(leverage, tierLeverage(TIERS, usd))).toBeLessThanOrEqual(
+            marginUsd * (1 + 1e-12),
+          );
+          expect(carriedUsd(marginUsd * factor, leverage, TIERS)).toBeGreaterThanOrEqual(usd);
+        },
+      ),
+      { seed: 11 },
+    );
   });
 });

@@ -64,7 +64,8 @@ export function resolveAsset(meta: Meta, name: string, dexIndex = 0): ResolvedAs
     szDecimals: entry.szDecimals,
     maxLeverage: entry.maxLeverage,
     isDelisted: entry.isDelisted === true,
-    isIsolatedOnly: entry.onlyIsolated === true || entry.marginMode !== undefined,
+    isIsolatedOnly:
+      entry.onlyIsolated === true || entry.marginMode === "strictIsolated" || entry.marginMode === "noCross",
   };
 }
 
@@ -111,7 +112,7 @@ export function instrumentsFromMeta(
 }
 
 /** Up to five listed names near to what was typed: other case, a shared beginning, or up to two wrong letters. */
-function closeNames(typed: string, listed: readonly string[]): string[] {
+export function closeNames(typed: string, listed: readonly string[]): string[] {
   const wanted = typed.toLowerCase();
   return listed
     .map((name) => ({ name, distance: nameDistance(wanted, name.toLowerCase()) }))

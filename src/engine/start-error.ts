@@ -1,0 +1,10 @@
+/** Something about the account or its market keeps us from trading: one line for the user. */
+export class StartError extends Error {
+  override readonly name = "StartError";
+  constructor(
+    readonly code: "Unfunded" | "UnknownAgent" | "Dex" | "Decimals" | "Twice" | "NoSimulator",
+    message: string,
+  ) {
+    super(message);
+  }
+}
