@@ -9,6 +9,7 @@ import type { FaultCarrier, Wire } from "./fault-carrier.js";
 import { type Subscription, Topics } from "./subscriptions.js";
 
 export interface Connection {
+  readonly ip: string;
   readonly wire: Wire;
   ws: WebSocket<Connection> | undefined;
   readonly subscriptions: Map<string, Subscription>;
@@ -43,12 +44,18 @@ export class Connections {
     private readonly carrier: FaultCarrier,
   ) {}
 
+  /** For limits per minute. */
+  nowMs(): number {
+    return this.clock.monoNs() / 1e6;
+  }
+
   get size(): number {
     return this.open.size;
   }
 
-  create(): Connection {
+  create(ip: string): Connection {
     return {
+      ip,
       wire: this.carrier.wire(++this.created),
       ws: undefined,
       subscriptions: new Map(),

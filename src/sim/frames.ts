@@ -2,16 +2,27 @@
  * Frames of the public channels as text, built without an object per level: the hot part of a push (reference 2).
  */
 import type { Exchange } from "./exchange.js";
+import { spreadOf } from "./info/book.js";
 import { assetCtx } from "./info/meta.js";
-import type { Market, TradeWire } from "./listed-market.js";
+import { spotAssetCtx } from "./info/spot.js";
+import { isSpot, type Market, type TradeWire } from "./listed-market.js";
 import type { BookView } from "./matching.js";
 import { levelJson, levelsJson } from "./wire.js";
 
 export const tradesFrame = (trades: readonly TradeWire[]): string =>
   `{"channel":"trades","data":${JSON.stringify(trades)}}`;
 
+/** Spot markets have a channel and a shape of their own. */
 export const contextFrame = (exchange: Exchange, market: Market): string =>
-  JSON.stringify({ channel: "activeAssetCtx", data: { coin: market.coin, ctx: assetCtx(exchange, market) } });
+  isSpot(market)
+    ? JSON.stringify({
+        channel: "activeSpotAssetCtx",
+        data: { coin: market.coin, ctx: spotAssetCtx(market) },
+      })
+    : JSON.stringify({
+        channel: "activeAssetCtx",
+        data: { coin: market.coin, ctx: assetCtx(exchange, market) },
+      });
 
 export function bboFrame(m: Market, v: BookView, exchMs: number): string {
   const bid =
@@ -48,10 +59,8 @@ export function bookFrame(
     m.pxDecimals,
     m.szDecimals,
   );
-  const spread =
-    s.nSigFigs !== null && v.bidCount > 0 && v.askCount > 0
-      ? `,"spread":"${(v.askPxTicks[0]! - v.bidPxTicks[0]!) / 10 ** m.pxDecimals}"`
-      : "";
+  const spreadText = spreadOf(m, s.nSigFigs);
+  const spread = spreadText === undefined ? "" : `,"spread":"${spreadText}"`;
   const fast = s.fast ? ',"fast":true' : "";
   return `{"channel":"l2Book","data":{"coin":"${m.coin}","time":${exchMs},"levels":[${bids},${asks}]${spread}${fast}}}`;
 }

@@ -2,6 +2,7 @@
  * A listed market: its grid and rules, its book, and what the public sees of it.
  */
 import { type Instrument, pow10 } from "../domain/index.js";
+import { Candles } from "./candles.js";
 import { MarkPrice } from "./mark.js";
 import type { MatchingBook } from "./matching.js";
 import type { MarginMode, MarginTable, SpotListing, Token } from "./universe.js";
@@ -100,6 +101,7 @@ export class Market {
   impactTicks: readonly [bid: number, ask: number] | undefined;
   /** Oldest first. */
   readonly fundingRows: FundingRow[] = [];
+  readonly candles: Candles;
   private readonly mark = new MarkPrice();
   private day = -1;
 
@@ -116,6 +118,7 @@ export class Market {
     this.szDecimals = instrument.szDecimals;
     this.venueAssetId = instrument.venueAssetId;
     this.unitsPerQuote = pow10(instrument.pxDecimals + instrument.szDecimals);
+    this.candles = new Candles(instrument.coin, instrument.pxDecimals, instrument.szDecimals);
   }
 
   /** Notes a print in the public statistics; of this exchange's own making or replayed. */
@@ -124,6 +127,7 @@ export class Market {
     recentTrades.push(trade);
     if (recentTrades.length >= RECENT_TRADES_KEPT * 2) recentTrades.splice(0, RECENT_TRADES_KEPT);
     this.lastTicks = pxTicks;
+    this.candles.add(trade.time, pxTicks, szLots);
     const day = Math.floor(trade.time / DAY_MS);
     if (day !== this.day) {
       this.prevDayTicks = this.markTicks || pxTicks;

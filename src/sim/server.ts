@@ -26,8 +26,11 @@ import { FaultCarrier } from "./fault-carrier.js";
 import { Faults } from "./faults.js";
 import { type Gateway, routeControl, routeHttp } from "./http.js";
 import { answerInfo } from "./info/index.js";
+import type { InfoContext } from "./info/request.js";
+import { SocketBudget, type SocketLimits, VENUE_SOCKET_LIMITS } from "./limits.js";
+import { isPerp } from "./listed-market.js";
 import { type DueWork, MarketDriver, type SimMarket, type Speed } from "./market.js";
-import { Publisher } from "./publishing.js";
+import { isMarketData, Publisher } from "./publishing.js";
 import type { Subscription } from "./subscriptions.js";
 import { type SubscriptionSource, WebSocketSurface } from "./websocket.js";
 
@@ -61,6 +64,8 @@ export interface SimOptions {
   readonly latencySeed?: number;
   /** Rules of the order entry: request budgets of addresses. */
   readonly executor?: Partial<ExecutorOptions>;
+  /** What one IP may hold and send over its sockets; by default the venue's, but for the numbers of connections and messages. */
+  readonly socketLimits?: Partial<SocketLimits>;
   /** The venue closes a connection to which it has sent nothing for 60 s. */
   readonly idleCloseMs?: number;
   /** A client that leaves its socket full for so long is disconnected. Default 10 s. */
@@ -110,16 +115,15 @@ export class SimListenError extends Error {
   }
 }
 
+/** All local clients share one IP, and benches send more than the venue would take. */
+const LOCAL_SOCKET_LIMITS: SocketLimits = {
+  ...VENUE_SOCKET_LIMITS,
+  connections: Number.POSITIVE_INFINITY,
+  newConnectionsPerMinute: Number.POSITIVE_INFINITY,
+  messagesPerMinute: Number.POSITIVE_INFINITY,
+};
 const HOUSEKEEPING_MS = 250;
 const STATE_PUSH_MS = 1000;
-const MARKET_CHANNELS: ReadonlySet<string> = new Set([
-  "l2Book",
-  "bbo",
-  "trades",
-  "activeAssetCtx",
-  "allMids",
-]);
-
 /**
  * Opens the exchange and its markets and starts listening.
  * @throws {SimListenError} When the port cannot be opened.
@@ -158,9 +162,10 @@ class Server implements SimServer, Gateway, SubscriptionSource {
     const faults = options.faults ?? new Faults([], new Rng(0));
     this.carrier = new FaultCarrier(faults, clock, timers, (run) => this.guard("held frame", run));
     this.connections = new Connections(clock, this.counts, this.carrier);
-    this.publisher = new Publisher(this.exchange, this.connections, () => this.driver.nowMs());
+    this.publisher = new Publisher(this.connections, () => this.infoContext());
     this.exchange.events = this.publisher;
     this.executor = new ActionExecutor(this.exchange, options.executor);
+    this.executor.twaps.onHistory = (account, item) => this.publisher.onTwapHistory(account, item);
     const constantMs = options.speed === "max" ? 0 : (options.latencyMs ?? 0);
     this.blocks = new BlockScheduler(
       {
@@ -199,7 +204,8 @@ class Server implements SimServer, Gateway, SubscriptionSource {
 
   async listen(): Promise<void> {
     const host = this.options.host ?? "127.0.0.1";
-    new WebSocketSurface(this, this.connections, this).route(this.app);
+    const limits = { ...LOCAL_SOCKET_LIMITS, ...this.options.socketLimits };
+    new WebSocketSurface(this, this.connections, this, new SocketBudget(limits)).route(this.app);
     routeHttp(this.app, this);
     routeControl(this.app, this, {
       exchange: this.exchange,
@@ -286,7 +292,7 @@ class Server implements SimServer, Gateway, SubscriptionSource {
     this.advance(this.driver.nowMs());
     this.connections.closeIdle(this.options.idleCloseMs ?? 60_000);
     this.connections.cutOffStuck(this.options.stuckClientMs ?? 10_000);
-    this.publisher.pushMids();
+    this.publisher.pushWide();
   }
 
   private tapesEnded(): void {
@@ -298,7 +304,17 @@ class Server implements SimServer, Gateway, SubscriptionSource {
   // --- Gateway: what the transports ask ----------------------------------------------------------------------------
 
   info(body: unknown): unknown {
-    return answerInfo({ exchange: this.exchange, exchMs: this.driver.nowMs() }, body);
+    return answerInfo(this.infoContext(), body);
+  }
+
+  private infoContext(): InfoContext {
+    const { exchange, executor } = this;
+    return {
+      exchange,
+      twaps: executor.twaps,
+      exchMs: this.driver.nowMs(),
+      wallMs: this.options.clock.wallMs(),
+    };
   }
 
   /** Verifies now, takes effect in its block, then answers; private events follow the answer. */
@@ -360,17 +376,26 @@ class Server implements SimServer, Gateway, SubscriptionSource {
     return this.exchange.market(coin) !== undefined;
   }
 
+  isPerp(coin: string): boolean {
+    const market = this.exchange.market(coin);
+    return market !== undefined && isPerp(market);
+  }
+
+  isDex(name: string): boolean {
+    return this.exchange.dex(name) !== undefined;
+  }
+
   snapshot(s: Subscription): readonly string[] {
     return this.publisher.snapshot(s);
   }
 
   onSubscribed(s: Subscription): void {
-    if (!MARKET_CHANNELS.has(s.type)) return;
+    if (!isMarketData(s)) return;
     this.marketListeners++;
     this.driver.wake("coin" in s ? s.coin : undefined);
   }
 
   onUnsubscribed(s: Subscription): void {
-    if (MARKET_CHANNELS.has(s.type)) this.marketListeners--;
+    if (isMarketData(s)) this.marketListeners--;
   }
 }

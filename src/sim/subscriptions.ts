@@ -5,10 +5,34 @@
  * requests with the same echo are the same subscription.
  */
 import { parseAddress } from "./actions.js";
+import { type Interval, isInterval } from "./candles.js";
 import { parseAggregation } from "./info/book.js";
 
+/** Channels of one user that take no other parameter. */
+const USER_TYPES = [
+  "orderUpdates",
+  "userEvents",
+  "notification",
+  "userFundings",
+  "userNonFundingLedgerUpdates",
+  "userHistoricalOrders",
+  "userTwapSliceFills",
+  "userTwapHistory",
+  "allDexsClearinghouseState",
+  "webData2",
+  "webData3",
+] as const;
+const USER_DEX_TYPES = ["clearinghouseState", "openOrders", "twapStates"] as const;
+const COIN_TYPES = ["bbo", "trades", "activeAssetCtx"] as const;
+const DEX_TYPES = ["allMids", "assetCtxs"] as const;
+const WIDE_TYPES = ["spotAssetCtxs", "allDexsAssetCtxs", "fastAssetCtxs"] as const;
+
+/** One member per type, so that each can be picked out by its type. */
+type Each<T extends string, Rest> = T extends string ? { readonly type: T } & Rest : never;
+
 export type Subscription =
-  | { readonly type: "allMids" }
+  | Each<(typeof WIDE_TYPES)[number], unknown>
+  | Each<(typeof DEX_TYPES)[number], { readonly dex: string }>
   | {
       readonly type: "l2Book";
       readonly coin: string;
@@ -16,68 +40,87 @@ export type Subscription =
       readonly mantissa: number | null;
       readonly fast: boolean;
     }
-  | { readonly type: "bbo" | "trades" | "activeAssetCtx"; readonly coin: string }
+  | Each<(typeof COIN_TYPES)[number], { readonly coin: string }>
+  | { readonly type: "candle"; readonly coin: string; readonly interval: Interval }
   | { readonly type: "userFills"; readonly user: string; readonly aggregateByTime: boolean }
-  | {
-      readonly type:
-        | "orderUpdates"
-        | "userEvents"
-        | "notification"
-        | "userFundings"
-        | "userNonFundingLedgerUpdates";
-      readonly user: string;
-    }
-  | { readonly type: "clearinghouseState" | "openOrders"; readonly user: string; readonly dex: string }
+  | Each<(typeof USER_TYPES)[number], { readonly user: string }>
+  | Each<(typeof USER_DEX_TYPES)[number], { readonly user: string; readonly dex: string }>
+  | { readonly type: "spotState"; readonly user: string; readonly ignorePortfolioMargin: boolean }
   | { readonly type: "activeAssetData"; readonly user: string; readonly coin: string };
 
+export type SubscriptionType = Subscription["type"];
+
+/** What is listed. */
+export interface Listing {
+  isCoin(coin: unknown): coin is string;
+  /** Of a perp: `activeAssetData` has no other. */
+  isPerp(coin: string): boolean;
+  isDex(name: string): boolean;
+}
+
+const among =
+  <T extends string>(types: readonly T[]) =>
+  (type: string): type is T =>
+    (types as readonly string[]).includes(type);
+const isUserType = among(USER_TYPES);
+const isUserDexType = among(USER_DEX_TYPES);
+const isCoinType = among(COIN_TYPES);
+const isDexType = among(DEX_TYPES);
+const isWideType = among(WIDE_TYPES);
+
 /** @returns undefined for what the venue answers with `Invalid subscription`. */
-export function parseSubscription(
-  v: unknown,
-  isCoin: (coin: unknown) => coin is string,
-): Subscription | undefined {
+export function parseSubscription(v: unknown, listing: Listing): Subscription | undefined {
   if (typeof v !== "object" || v === null || Array.isArray(v)) return undefined;
   const s = v as Readonly<Record<string, unknown>>;
-  const { type, coin, dex } = s;
-  if (dex !== undefined && dex !== null && dex !== "") return undefined;
-  switch (type) {
-    case "allMids":
-      return { type };
-    case "l2Book": {
-      const aggregation = parseAggregation(s);
-      const fast = s["fast"] ?? false;
-      if (!isCoin(coin) || aggregation === undefined || typeof fast !== "boolean") return undefined;
-      return { type, coin, ...aggregation, fast };
-    }
-    case "bbo":
-    case "trades":
-    case "activeAssetCtx":
-      return isCoin(coin) ? { type, coin } : undefined;
+  const { type, coin } = s;
+  if (typeof type !== "string") return undefined;
+  if (isWideType(type)) return { type };
+  const dex = s["dex"] ?? "";
+  if (typeof dex !== "string" || !listing.isDex(dex)) return undefined;
+  if (isDexType(type)) return { type, dex };
+  if (isCoinType(type)) return listing.isCoin(coin) ? { type, coin } : undefined;
+  if (type === "candle") {
+    const { interval } = s;
+    return listing.isCoin(coin) && isInterval(interval) ? { type, coin, interval } : undefined;
+  }
+  if (type === "l2Book") {
+    const aggregation = parseAggregation(s);
+    const fast = s["fast"] ?? false;
+    if (!listing.isCoin(coin) || aggregation === undefined || typeof fast !== "boolean") return undefined;
+    return { type, coin, ...aggregation, fast };
   }
   const user = parseAddress(s["user"]);
-  if (user === undefined) return undefined;
+  return user === undefined ? undefined : parseOfUser(type, user, dex, s, listing);
+}
+
+function parseOfUser(
+  type: string,
+  user: string,
+  dex: string,
+  s: Readonly<Record<string, unknown>>,
+  listing: Listing,
+): Subscription | undefined {
+  if (isUserType(type)) return { type, user };
+  if (isUserDexType(type)) return { type, user, dex };
   switch (type) {
     case "userFills":
       return { type, user, aggregateByTime: s["aggregateByTime"] === true };
-    case "orderUpdates":
-    case "userEvents":
-    case "notification":
-    case "userFundings":
-    case "userNonFundingLedgerUpdates":
-      return { type, user };
-    case "clearinghouseState":
-    case "openOrders":
-      return { type, user, dex: "" };
-    case "activeAssetData":
-      return isCoin(coin) ? { type, user, coin } : undefined;
+    case "spotState":
+      return { type, user, ignorePortfolioMargin: s["ignorePortfolioMargin"] === true };
+    case "activeAssetData": {
+      const { coin } = s;
+      return listing.isCoin(coin) && listing.isPerp(coin) ? { type, user, coin } : undefined;
+    }
     default:
       return undefined;
   }
 }
 
-/** What a publisher looks listeners up by: the channel and its coin or user. */
+/** What a publisher looks listeners up by: the channel, and its user, coin or dex. */
 export function groupOf(s: Subscription): string {
-  if (s.type === "allMids") return s.type;
-  return `${s.type}:${"user" in s ? s.user : s.coin}`;
+  if ("user" in s) return `${s.type}:${s.user}`;
+  if ("coin" in s) return `${s.type}:${s.coin}`;
+  return "dex" in s ? `${s.type}:${s.dex}` : s.type;
 }
 
 export interface Topic<C> {
@@ -121,7 +164,7 @@ export class Topics<C> {
   }
 
   /** Every topic of a channel, whatever its coin or user. */
-  *ofType(type: Subscription["type"]): Iterable<Topic<C>> {
+  *ofType(type: SubscriptionType): Iterable<Topic<C>> {
     for (const topic of this.byKey.values()) if (topic.subscription.type === type) yield topic;
   }
 

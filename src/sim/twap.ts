@@ -118,6 +118,9 @@ export class Twaps {
     private readonly seed = 1,
   ) {}
 
+  /** Told of every change of a TWAP's life. */
+  onHistory: (account: Account, item: TwapHistoryWire) => void = () => {};
+
   place(account: Account, wire: TwapWire, exchMs: number): TwapStatus {
     const { exchange } = this;
     const market = exchange.marketOfAsset(wire.a);
@@ -211,12 +214,14 @@ export class Twaps {
   ): void {
     const list = this.history.get(twap.account) ?? [];
     this.history.set(twap.account, list);
-    list.push({
+    const item = {
       time,
       state: stateWire(twap),
       status: description === undefined ? { status } : { status, description },
       twapId: twap.id,
-    });
+    };
+    list.push(item);
+    this.onHistory(twap.account, item);
     if (list.length >= HISTORY_KEPT * 2) list.splice(0, HISTORY_KEPT);
   }
 

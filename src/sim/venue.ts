@@ -161,7 +161,15 @@ export class SimVenue implements ExchangeEvents, MarketOutlet {
 
   /** Answers an info request from the state of now. @throws {Error} When the request is malformed. */
   info(request: Readonly<Record<string, unknown>>): unknown {
-    const answer = answerInfo({ exchange: this.exchange, exchMs: this.nowMs() }, request);
+    const answer = answerInfo(
+      {
+        exchange: this.exchange,
+        twaps: this.executor.twaps,
+        exchMs: this.nowMs(),
+        wallMs: this.options.time.wallMs(),
+      },
+      request,
+    );
     if (answer === MALFORMED) throw new Error(`info request ${JSON.stringify(request)} is malformed`);
     return answer;
   }

@@ -6,11 +6,11 @@ import { parseEnvelope } from "./actions.js";
 import type { Connection, Connections } from "./connections.js";
 import { type Gateway, JSON_422, statusLine } from "./http.js";
 import { MALFORMED, UNHANDLED } from "./info/request.js";
-import { parseSubscription, type Subscription } from "./subscriptions.js";
+import type { SocketBudget } from "./limits.js";
+import { type Listing, parseSubscription, type Subscription } from "./subscriptions.js";
 
 /** What a subscription is answered with, and who wants to know of it. */
-export interface SubscriptionSource {
-  isCoin(coin: unknown): coin is string;
+export interface SubscriptionSource extends Listing {
   /** The frames that a new subscriber gets at once. */
   snapshot(s: Subscription): readonly string[];
   onSubscribed(s: Subscription): void;
@@ -20,17 +20,15 @@ export interface SubscriptionSource {
 const FRAME_BYTES_MAX = 1 << 20;
 /** A client with more than this does not read: it is cut off. */
 const BACKPRESSURE_BYTES = 32 * 1024 * 1024;
-const PENDING_POSTS_MAX = 100;
 /** Longest part of a client's own text that an error repeats. */
 const ECHO_CHARS = 1000;
 
 export class WebSocketSurface {
-  private pendingPosts = 0;
-
   constructor(
     private readonly gateway: Gateway,
     private readonly connections: Connections,
     private readonly source: SubscriptionSource,
+    private readonly budget: SocketBudget,
   ) {}
 
   route(app: TemplatedApp): void {
@@ -45,8 +43,13 @@ export class WebSocketSurface {
           res.close();
           return;
         }
+        const ip = Buffer.from(res.getRemoteAddressAsText()).toString();
+        if (!this.budget.openConnection(ip, this.connections.nowMs())) {
+          res.writeStatus(statusLine(429)).end();
+          return;
+        }
         res.upgrade(
-          this.connections.create(),
+          this.connections.create(ip),
           req.getHeader("sec-websocket-key"),
           req.getHeader("sec-websocket-protocol"),
           req.getHeader("sec-websocket-extensions"),
@@ -61,12 +64,15 @@ export class WebSocketSurface {
       message: (ws, message) => {
         // The buffer is only valid during this call.
         const text = Buffer.from(message).toString("utf8");
-        this.gateway.guard("websocket frame", () => this.frame(ws.getUserData(), text));
+        const connection = ws.getUserData();
+        if (!this.budget.message(connection.ip, this.connections.nowMs())) return;
+        this.gateway.guard("websocket frame", () => this.frame(connection, text));
       },
       close: (ws) => {
         const connection = ws.getUserData();
         this.connections.remove(connection);
         for (const [key, s] of connection.subscriptions) this.forget(connection, key, s);
+        this.budget.closeConnection(connection.ip);
       },
     });
   }
@@ -112,7 +118,7 @@ export class WebSocketSurface {
       this.unparsable(c, text);
       return undefined;
     }
-    const parsed = parseSubscription(requested, (coin): coin is string => this.source.isCoin(coin));
+    const parsed = parseSubscription(requested, this.source);
     if (parsed === undefined) {
       this.gateway.counts.malformed++;
       this.sendError(c, `Invalid subscription ${JSON.stringify(requested).slice(0, ECHO_CHARS)}`);
@@ -126,6 +132,11 @@ export class WebSocketSurface {
     const key = JSON.stringify(s);
     if (c.subscriptions.has(key)) {
       this.sendError(c, `Already subscribed: ${key}`);
+      return;
+    }
+    const refusal = this.budget.openSubscription(c.ip, userOf(s));
+    if (refusal !== undefined) {
+      this.sendError(c, refusal);
       return;
     }
     this.acknowledge(c, "subscribe", key);
@@ -156,6 +167,7 @@ export class WebSocketSurface {
 
   private forget(c: Connection, key: string, s: Subscription): void {
     this.connections.topics.remove(key, c);
+    this.budget.closeSubscription(c.ip, userOf(s));
     this.source.onUnsubscribed(s);
   }
 
@@ -197,16 +209,14 @@ export class WebSocketSurface {
       refuse();
       return true;
     }
-    // The limit holds over all connections of an address; on loopback all clients share one.
-    if (this.pendingPosts >= PENDING_POSTS_MAX) {
-      this.sendError(c, `too many pending post requests id=${id}`);
-      return true;
-    }
     carrier.request({ stream: "post", endpoint: "exchange", action: envelope.action.type }, c.wire, {
       execute: (give) => {
-        this.pendingPosts++;
+        if (!this.budget.beginPost(c.ip)) {
+          this.sendError(c, `too many pending post requests id=${id}`);
+          return;
+        }
         this.gateway.perform(envelope, (response) => {
-          this.pendingPosts--;
+          this.budget.endPost(c.ip);
           give(`{"type":"action","payload":${JSON.stringify(response)}}`);
         });
       },
@@ -215,3 +225,5 @@ export class WebSocketSurface {
     return true;
   }
 }
+
+const userOf = (s: Subscription): string | undefined => ("user" in s ? s.user : undefined);

@@ -1,6 +1,6 @@
 /** Books and mids as info requests and frames show them (reference 2.1, 2.2). */
 import type { Exchange } from "../exchange.js";
-import type { Market } from "../listed-market.js";
+import { isPerp, type Market } from "../listed-market.js";
 import { type BookView, bookView } from "../matching.js";
 import { aggregateView, dec, midToWire } from "../wire.js";
 import { type Answer, type InfoContext, type InfoRequest, MALFORMED, UNHANDLED } from "./request.js";
@@ -15,13 +15,22 @@ export function midOf(market: Market): string | undefined {
   return market.lastTicks > 0 ? dec(market.lastTicks, market.pxDecimals) : undefined;
 }
 
-export function allMids(exchange: Exchange): Record<string, string> {
+/** Mids of a dex; those of spot come with the first one. */
+export function allMids(exchange: Exchange, dexIndex = 0): Record<string, string> {
   const mids: Record<string, string> = {};
   for (const market of exchange.markets) {
-    const mid = midOf(market);
+    const isShown = isPerp(market) ? market.perp.dex.index === dexIndex : dexIndex === 0;
+    const mid = isShown ? midOf(market) : undefined;
     if (mid !== undefined) mids[market.coin] = mid;
   }
   return mids;
+}
+
+/** Best ask minus best bid, before aggregation; shown with aggregated books only. undefined while a side is empty. */
+export function spreadOf(market: Market, nSigFigs: number | null): string | undefined {
+  const { bestBidTicks, bestAskTicks } = market.book;
+  if (nSigFigs === null || bestBidTicks === 0 || bestAskTicks === 0) return undefined;
+  return dec(bestAskTicks - bestBidTicks, market.pxDecimals);
 }
 
 /** Fills `view` with up to `depth` levels, aggregated if asked. */
@@ -67,6 +76,7 @@ export function l2Book(ctx: InfoContext, r: InfoRequest): Answer {
       sz: dec(sz[i]!, market.szDecimals),
       n: n[i],
     }));
+  const spread = spreadOf(market, aggregation.nSigFigs);
   return {
     coin: market.coin,
     time: Math.floor(ctx.exchMs),
@@ -74,5 +84,6 @@ export function l2Book(ctx: InfoContext, r: InfoRequest): Answer {
       side(view.bidCount, view.bidPxTicks, view.bidSzLots, view.bidOrders),
       side(view.askCount, view.askPxTicks, view.askSzLots, view.askOrders),
     ],
+    ...(spread === undefined ? {} : { spread }),
   };
 }

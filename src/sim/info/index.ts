@@ -1,22 +1,62 @@
 /**
  * `/info`: read requests over the exchange's state, in the venue's shapes (reference/hyperliquid-api.md 3).
  */
-import { openOrderWire } from "../account.js";
 import { parseAddress } from "../actions.js";
+import { isPerp } from "../listed-market.js";
 import { activeAssetData, clearinghouseState } from "./account.js";
 import { allMids, l2Book } from "./book.js";
-import { assetCtx, MAX_MARKET_ORDER_NTLS, marginTables, meta, SPOT_META } from "./meta.js";
-import { fillsByTime, frontendOpenOrders, historicalOrders, openOrders, orderStatus } from "./orders.js";
+import {
+  approvedBuilders,
+  extraAgents,
+  maxBuilderFee,
+  portfolio,
+  preTransferCheck,
+  referral,
+  subAccounts,
+  subAccounts2,
+  userAbstraction,
+  userDexAbstraction,
+  userRole,
+  userVaultEquities,
+  vaultDetails,
+} from "./identity.js";
+import { candleSnapshot, fundingHistory, recentTrades } from "./market-data.js";
+import {
+  assetCtxs,
+  MAX_MARKET_ORDER_NTLS,
+  marginTable,
+  meta,
+  perpDexLimits,
+  perpDexStatus,
+  perpDexs,
+  perpsAtOpenInterestCap,
+  predictedFundings,
+} from "./meta.js";
+import {
+  fillsByTime,
+  frontendOpenOrders,
+  historicalOrders,
+  latestFills,
+  orderStatus,
+  plainOpenOrders,
+  twapSliceFills,
+} from "./orders.js";
 import { userFees, userRateLimit } from "./rates.js";
 import {
   type Answer,
-  dexOf,
+  dexIn,
+  dexNameIn,
   type GeneralAnswerer,
   type InfoContext,
   type InfoRequest,
   MALFORMED,
+  spanIn,
   type UserAnswerer,
+  within,
 } from "./request.js";
+import { spotAssetCtxs, spotClearinghouseState, spotMeta, tokenDetails } from "./spot.js";
+import { UNMODELLED_GENERAL, UNMODELLED_OF_USER } from "./unmodelled.js";
+import { webData2 } from "./web-data.js";
 
 /** Answers one info request: a JSON-able value, or `MALFORMED` or `UNHANDLED`. Never throws on any JSON value. */
 export function answerInfo(ctx: InfoContext, body: unknown): Answer {
@@ -33,83 +73,133 @@ export function answerInfo(ctx: InfoContext, body: unknown): Answer {
   return ofUser(ctx, user, ctx.exchange.account(user), request);
 }
 
-const isFirstDex = (r: InfoRequest): boolean => dexOf(r) === "";
+/** null for a dex that does not exist, as the venue has it. */
+const ofDex =
+  (answer: (ctx: InfoContext, dex: NonNullable<ReturnType<typeof dexIn>>) => Answer): GeneralAnswerer =>
+  (ctx, request) => {
+    const dex = dexIn(ctx, request);
+    return dex === undefined ? MALFORMED : dex === null ? null : answer(ctx, dex);
+  };
+
+const LEDGER_MAX = 500;
+const HISTORY_MAX = 2000;
 
 const GENERAL = new Map<string, GeneralAnswerer>([
-  ["meta", (ctx, r) => (isFirstDex(r) ? meta(ctx.exchange) : null)],
-  ["allPerpMetas", (ctx) => [meta(ctx.exchange)]],
-  [
-    "metaAndAssetCtxs",
-    (ctx, r) =>
-      isFirstDex(r) ? [meta(ctx.exchange), ctx.exchange.markets.map((m) => assetCtx(ctx.exchange, m))] : null,
-  ],
-  ["allMids", (ctx, r) => (isFirstDex(r) ? allMids(ctx.exchange) : {})],
-  ["l2Book", l2Book],
-  [
-    "recentTrades",
-    (ctx, r) => {
-      if (typeof r["coin"] !== "string") return MALFORMED;
-      const market = ctx.exchange.market(r["coin"]);
-      return market === undefined ? null : market.recentTrades.slice(-30).reverse();
-    },
-  ],
-  ["spotMeta", () => SPOT_META],
-  ["spotMetaAndAssetCtxs", () => [SPOT_META, []]],
-  ["perpDexs", () => [null]],
-  ["perpDexLimits", () => null],
-  ["perpsAtOpenInterestCap", () => []],
+  ...UNMODELLED_GENERAL,
+  ["meta", ofDex((_ctx, dex) => meta(dex))],
+  ["metaAndAssetCtxs", ofDex((ctx, dex) => [meta(dex), assetCtxs(ctx.exchange, dex)])],
+  ["allPerpMetas", (ctx) => ctx.exchange.dexs.map(meta)],
+  ["allMids", ofDex((ctx, dex) => allMids(ctx.exchange, dex.index))],
+  ["perpDexs", (ctx) => perpDexs(ctx.exchange)],
+  ["perpDexLimits", ofDex((_ctx, dex) => perpDexLimits(dex))],
+  ["perpDexStatus", ofDex((ctx, dex) => perpDexStatus(ctx.exchange, dex))],
+  ["perpsAtOpenInterestCap", ofDex((_ctx, dex) => perpsAtOpenInterestCap(dex))],
+  ["predictedFundings", (ctx) => predictedFundings(ctx.exchange, ctx.exchMs)],
   ["maxMarketOrderNtls", () => MAX_MARKET_ORDER_NTLS],
-  ["exchangeStatus", (ctx) => ({ time: Math.floor(ctx.exchMs), specialStatuses: null })],
-  ["candleSnapshot", () => []],
-  ["fundingHistory", () => []],
-  ["predictedFundings", () => []],
-  ["liquidatable", () => []],
+  ["marginTable", (ctx, r) => (typeof r["id"] === "number" ? marginTable(ctx.exchange, r["id"]) : MALFORMED)],
+  ["l2Book", l2Book],
+  ["recentTrades", recentTrades],
+  ["candleSnapshot", candleSnapshot],
+  ["fundingHistory", fundingHistory],
+  ["spotMeta", (ctx) => spotMeta(ctx.exchange)],
+  ["spotMetaAndAssetCtxs", (ctx) => [spotMeta(ctx.exchange), spotAssetCtxs(ctx.exchange)]],
   [
-    "marginTable",
-    (ctx, r) => {
-      const id = r["id"];
-      if (typeof id !== "number") return MALFORMED;
-      return marginTables(ctx.exchange).find(([table]) => table === id)?.[1] ?? null;
-    },
+    "tokenDetails",
+    (ctx, r) => (typeof r["tokenId"] === "string" ? tokenDetails(ctx.exchange, r["tokenId"]) : MALFORMED),
   ],
+  ["exchangeStatus", (ctx) => ({ time: Math.floor(ctx.exchMs), specialStatuses: null })],
+  ["vaultDetails", vaultDetails],
 ]);
 
 const OF_USER = new Map<string, UserAnswerer>([
-  ["clearinghouseState", (ctx, _user, account) => clearinghouseState(ctx.exchange, account, ctx.exchMs)],
-  ["spotClearinghouseState", () => ({ balances: [] })],
-  ["openOrders", (_ctx, _user, account) => openOrders(account).map(openOrderWire)],
-  ["frontendOpenOrders", (_ctx, _user, account) => frontendOpenOrders(account)],
-  ["orderStatus", (_ctx, _user, account, r) => orderStatus(account, r["oid"])],
-  ["historicalOrders", (_ctx, _user, account) => historicalOrders(account)],
-  ["userFills", (_ctx, _user, account) => account?.fills.slice(-2000).reverse() ?? []],
-  ["userFillsByTime", (_ctx, _user, account, r) => fillsByTime(account, r)],
-  ["userFunding", () => []],
-  ["userNonFundingLedgerUpdates", () => []],
-  ["userRateLimit", (_ctx, _user, account) => userRateLimit(account)],
-  ["userFees", (ctx) => userFees(ctx.exchange)],
+  ...UNMODELLED_OF_USER,
   [
-    "userRole",
-    (ctx, user, account) => {
-      if (account !== undefined) return { role: "user" };
-      const master = ctx.exchange.masterOfAgent(user);
-      return master === undefined ? { role: "missing" } : { role: "agent", data: { user: master.address } };
+    "clearinghouseState",
+    (ctx, _user, account, r) => {
+      const dex = dexIn(ctx, r);
+      if (dex === undefined) return MALFORMED;
+      return dex === null ? null : clearinghouseState(ctx.exchange, account, ctx.exchMs, dex.index);
     },
   ],
-  ["extraAgents", () => []],
-  ["subAccounts", () => null],
-  ["userAbstraction", () => "default"],
-  ["userDexAbstraction", () => null],
-  ["isVip", () => null],
-  ["approvedBuilders", () => []],
-  ["maxBuilderFee", () => 0],
-  ["userTwapSliceFills", () => []],
-  ["twapHistory", () => []],
+  ["spotClearinghouseState", (_ctx, _user, account) => spotClearinghouseState(account)],
+  ["openOrders", (_ctx, _user, account, r) => ordersOf(plainOpenOrders, account, r)],
+  ["frontendOpenOrders", (_ctx, _user, account, r) => ordersOf(frontendOpenOrders, account, r)],
+  ["orderStatus", (_ctx, _user, account, r) => orderStatus(account, r["oid"])],
+  ["historicalOrders", (_ctx, _user, account) => historicalOrders(account)],
+  [
+    "userFills",
+    (ctx, _user, account, r) => latestFills(account, ctx.exchange, r["aggregateByTime"] === true),
+  ],
+  ["userFillsByTime", (ctx, _user, account, r) => fillsByTime(ctx, account, r)],
+  [
+    "userFunding",
+    (_ctx, _user, account, r) => {
+      const span = spanIn(r, false);
+      return span === undefined ? MALFORMED : within(account?.fundings ?? [], span, LEDGER_MAX);
+    },
+  ],
+  [
+    "userNonFundingLedgerUpdates",
+    (_ctx, _user, account, r) => {
+      const span = spanIn(r, false);
+      return span === undefined ? MALFORMED : within(account?.ledger ?? [], span, HISTORY_MAX);
+    },
+  ],
+  ["userRateLimit", (_ctx, _user, account) => userRateLimit(account)],
+  ["userFees", (ctx, _user, account) => userFees(ctx.exchange, account, ctx.exchMs)],
+  ["userRole", userRole],
+  ["extraAgents", (ctx, _user, account) => extraAgents(ctx, account)],
+  ["subAccounts", (ctx, _user, account) => subAccounts(ctx, account)],
+  ["subAccounts2", (ctx, _user, account) => subAccounts2(ctx, account)],
+  ["userAbstraction", (ctx, _user, account) => userAbstraction(ctx, account)],
+  ["userDexAbstraction", (ctx, _user, account) => userDexAbstraction(ctx, account)],
+  ["maxBuilderFee", (ctx, _user, account, r) => maxBuilderFee(ctx, account, r)],
+  ["approvedBuilders", (ctx, _user, account) => approvedBuilders(ctx, account)],
+  ["preTransferCheck", (ctx, _user, account) => preTransferCheck(ctx, account)],
+  ["portfolio", (ctx, _user, account) => portfolio(ctx, account)],
+  ["referral", (ctx, _user, account) => referral(ctx, account)],
+  ["userVaultEquities", (ctx, user) => userVaultEquities(ctx, user)],
+  ["webData2", webData2],
+  [
+    "twapHistory",
+    (ctx, _user, account) =>
+      account === undefined ? [] : ctx.twaps.historyOf(account).slice(-HISTORY_MAX).reverse(),
+  ],
+  [
+    "userTwapSliceFills",
+    (_ctx, _user, account) => twapSliceFills(account).slice(-HISTORY_MAX).reverse().map(withoutTime),
+  ],
+  [
+    "userTwapSliceFillsByTime",
+    (_ctx, _user, account, r) => {
+      const span = spanIn(r, true);
+      return span === undefined
+        ? MALFORMED
+        : within(twapSliceFills(account), span, HISTORY_MAX).map(withoutTime);
+    },
+  ],
   [
     "activeAssetData",
     (ctx, user, account, r) => {
-      const market = ctx.exchange.market(r["coin"]);
       if (typeof r["coin"] !== "string") return MALFORMED;
-      return market === undefined ? null : activeAssetData(ctx.exchange, user, account, market);
+      const market = ctx.exchange.market(r["coin"]);
+      return market === undefined || !isPerp(market)
+        ? null
+        : activeAssetData(ctx.exchange, user, account, market);
     },
   ],
 ]);
+
+const withoutTime = ({ fill, twapId }: ReturnType<typeof twapSliceFills>[number]): unknown => ({
+  fill,
+  twapId,
+});
+
+function ordersOf(
+  list: typeof plainOpenOrders,
+  account: Parameters<typeof plainOpenOrders>[0],
+  r: InfoRequest,
+): Answer {
+  const dexName = dexNameIn(r);
+  return dexName === undefined ? MALFORMED : list(account, dexName);
+}

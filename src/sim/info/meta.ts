@@ -1,24 +1,9 @@
-/** What is listed: perps, spot, margin tables and their contexts (reference 2.6, 3.2, 3.3, 3.5). */
+/** What is listed: perp dexs, margin tables and the contexts of markets (reference 2.6, 3.2, 3.3, 9). */
 import type { Exchange } from "../exchange.js";
-import { isPerp, type Market } from "../listed-market.js";
+import { type Dex, isPerp, type Market, OI_UNITS_MAX, type PerpMarket } from "../listed-market.js";
+import { isAtOpenInterestCap } from "../order-checks.js";
+import { type MarginTable, singleTierTable } from "../universe.js";
 import { dec, decOf, midToWire } from "../wire.js";
-
-export const SPOT_META = {
-  universe: [],
-  tokens: [
-    {
-      name: "USDC",
-      szDecimals: 8,
-      weiDecimals: 8,
-      index: 0,
-      tokenId: "0x6d1e7cde53ba9467b783cb7c530ce054",
-      isCanonical: true,
-      evmContract: null,
-      fullName: null,
-      deployerTradingFeeShare: "0.0",
-    },
-  ],
-};
 
 /** Reference 6.6. */
 export const MAX_MARKET_ORDER_NTLS = [
@@ -28,37 +13,113 @@ export const MAX_MARKET_ORDER_NTLS = [
   [1, "500000.0"],
 ];
 
-type MarginTable = readonly [
-  number,
-  { description: string; marginTiers: { lowerBound: string; maxLeverage: number }[] },
-];
+/** Stands for "no cap" where the venue has a number. */
+const NO_CAP_USD = 1e12;
+const usdText = (usd: number): string => decOf(Number.isFinite(usd) ? usd : NO_CAP_USD, 6);
+/** What changes never happened here. */
+const NEVER = "1970-01-01T00:00:00";
 
-export function marginTables(exchange: Exchange): MarginTable[] {
-  const leverages = [...new Set(exchange.markets.map((m) => m.instrument.maxLeverage))].sort((a, b) => a - b);
-  return leverages.map((id) => [
-    id,
-    { description: "", marginTiers: [{ lowerBound: "0.0", maxLeverage: id }] },
-  ]);
+export interface MarginTableWire {
+  readonly description: string;
+  readonly marginTiers: readonly { readonly lowerBound: string; readonly maxLeverage: number }[];
 }
 
-export function meta(exchange: Exchange): unknown {
+const tableWire = (table: MarginTable): MarginTableWire => ({
+  description: table.description,
+  marginTiers: table.tiers.map((t) => ({ lowerBound: usdText(t.lowerBoundUsd), maxLeverage: t.maxLeverage })),
+});
+
+/** Ids below 50 are implicit tables of one tier. @returns null for an id that nothing stands for. */
+export function marginTable(exchange: Exchange, id: number): MarginTableWire | null {
+  const listed = exchange.universe.marginTables.find((t) => t.id === id);
+  if (listed !== undefined) return tableWire(listed);
+  return Number.isInteger(id) && id > 0 && id < 50 ? tableWire(singleTierTable(id)) : null;
+}
+
+/** Meta of a dex; its universe's places are the asset indices. */
+export function meta(dex: Dex): unknown {
+  const tables = new Map(dex.markets.map((m) => [m.perp.marginTable.id, m.perp.marginTable]));
   return {
-    universe: exchange.markets.map((m) => ({
-      name: m.coin,
-      szDecimals: m.szDecimals,
-      maxLeverage: m.instrument.maxLeverage,
-      marginTableId: m.instrument.maxLeverage,
-    })),
-    marginTables: marginTables(exchange),
-    collateralToken: 0,
+    universe: dex.markets.map(universeEntry),
+    marginTables: [...tables].sort(([a], [b]) => a - b).map(([id, table]) => [id, tableWire(table)]),
+    collateralToken: dex.collateral.index,
   };
+}
+
+const universeEntry = (m: PerpMarket): unknown => ({
+  szDecimals: m.szDecimals,
+  name: m.coin,
+  maxLeverage: m.instrument.maxLeverage,
+  marginTableId: m.perp.marginTable.id,
+  ...(m.perp.marginMode === "normal" ? {} : { onlyIsolated: true, marginMode: m.perp.marginMode }),
+  ...(m.perp.isGrowthMode ? { growthMode: "enabled", lastGrowthModeChangeTime: NEVER } : {}),
+});
+
+/** `perpDexs`: null stands for the first one. */
+export function perpDexs(exchange: Exchange): unknown {
+  return exchange.dexs.map((dex) =>
+    dex.index === 0
+      ? null
+      : {
+          name: dex.name,
+          fullName: dex.fullName,
+          deployer: dex.deployer,
+          oracleUpdater: null,
+          feeRecipient: dex.deployer,
+          assetToStreamingOiCap: dex.markets.map((m) => [m.coin, usdText(m.oiCapUsd)]),
+          subDeployers: [["setOracle", [dex.deployer]]],
+          deployerFeeScale: decOf(dex.deployerFeeScale, 6),
+          lastDeployerFeeScaleChangeTime: NEVER,
+          assetToFundingMultiplier: dex.markets.map((m) => [m.coin, decOf(m.perp.fundingMultiplier, 6)]),
+          assetToFundingInterestRate: dex.markets.map((m) => [m.coin, decOf(m.perp.interestRate8h, 8)]),
+        },
+  );
+}
+
+/** Only builder-deployed dexs have limits. */
+export function perpDexLimits(dex: Dex | undefined): unknown {
+  if (dex === undefined || dex.index === 0) return null;
+  return {
+    totalOiCap: usdText(dex.totalOiCapUsd),
+    oiSzCapPerPerp: decOf(OI_UNITS_MAX, 1),
+    maxTransferNtl: usdText(dex.maxTransferUsd),
+    coinToOiCap: dex.markets.map((m) => [m.coin, usdText(m.oiCapUsd)]),
+  };
+}
+
+/** What all accounts together hold in the dex. */
+export function perpDexStatus(exchange: Exchange, dex: Dex): unknown {
+  let micro = 0;
+  for (const account of exchange.allAccounts()) {
+    if (!account.isHouse) micro += account.clearinghouses[dex.index]?.balanceMicroUsd ?? 0;
+  }
+  return { totalNetDeposit: dec(Math.round(micro), 6) };
+}
+
+export const perpsAtOpenInterestCap = (dex: Dex): string[] =>
+  dex.markets.filter((m) => isAtOpenInterestCap(m)).map((m) => m.coin);
+
+const HOUR_MS = 3_600_000;
+
+/** Of the first dex; other venues are not known here. */
+export function predictedFundings(exchange: Exchange, exchMs: number): unknown {
+  const nextFundingTime = (Math.floor(exchMs / HOUR_MS) + 1) * HOUR_MS;
+  return exchange.dexs[0]!.markets.map((m) => [
+    m.coin,
+    [
+      ["BinPerp", null],
+      [
+        "HlPerp",
+        { fundingRate: decOf(exchange.funding.rate(m), 10), nextFundingTime, fundingIntervalHours: 1 },
+      ],
+      ["BybitPerp", null],
+    ],
+  ]);
 }
 
 /** PerpAssetCtx of reference 2.6. */
 export function assetCtx(exchange: Exchange, m: Market): Record<string, unknown> {
   const px = (ticks: number): string => dec(ticks, m.pxDecimals);
-  const { bestBidTicks: bid, bestAskTicks: ask } = m.book;
-  const isTwoSided = bid > 0 && ask > 0;
   const impact = m.impactTicks;
   return {
     funding: isPerp(m) ? decOf(exchange.funding.rate(m), 10) : "0.0",
@@ -68,8 +129,17 @@ export function assetCtx(exchange: Exchange, m: Market): Record<string, unknown>
     premium: m.lastPremium === undefined ? null : decOf(m.lastPremium, 10),
     oraclePx: px(m.indexTicks),
     markPx: px(m.referenceTicks),
-    midPx: isTwoSided ? midToWire(bid, ask, m.pxDecimals) : null,
+    midPx: midPx(m),
     impactPxs: impact === undefined ? null : [px(Math.round(impact[0])), px(Math.round(impact[1]))],
     dayBaseVlm: decOf(m.dayVolumeBase, m.szDecimals),
   };
 }
+
+/** null while a side is empty. */
+export function midPx(m: Market): string | null {
+  const { bestBidTicks: bid, bestAskTicks: ask } = m.book;
+  return bid > 0 && ask > 0 ? midToWire(bid, ask, m.pxDecimals) : null;
+}
+
+export const assetCtxs = (exchange: Exchange, dex: Dex): unknown[] =>
+  dex.markets.map((m) => assetCtx(exchange, m));
