@@ -338,7 +338,9 @@ class Server implements SimServer, Gateway, SubscriptionSource {
       return () => respond(response);
     });
     if (this.blocks.nextDueMs <= sentMs) this.blocks.runUntil(sentMs);
-    else this.driver.wake();
+    // Time stands still at what is due until the driver has done it.
+    if (Math.min(this.blocks.nextDueMs, this.executor.nextDueMs) < Number.POSITIVE_INFINITY)
+      this.driver.wake();
   }
 
   /** What the driver does besides stepping markets. */

@@ -11,13 +11,13 @@ import type { Action } from "./actions.js";
 import type { ExchangeResponse } from "./answers.js";
 import { actionClass, BlockScheduler, type LatencyModel, VENUE_BLOCK_MS, VENUE_LATENCY } from "./blocks.js";
 import { DEFAULT_EXCHANGE_OPTIONS, Exchange, type ExchangeEvents, type ExchangeOptions } from "./exchange.js";
-import { ActionExecutor } from "./execute.js";
+import { ActionExecutor, type ExecutorOptions } from "./execute.js";
 import { FaultCarrier, type Wire } from "./fault-carrier.js";
 import { type FaultRule, Faults } from "./faults.js";
 import { answerInfo } from "./info/index.js";
 import { MALFORMED } from "./info/request.js";
 import type { Market, TradeWire } from "./listed-market.js";
-import { MarketDriver, type MarketOutlet, type SimMarket } from "./market.js";
+import { type DueWork, MarketDriver, type MarketOutlet, type SimMarket } from "./market.js";
 import type { BookView } from "./matching.js";
 
 export interface SimVenueOptions {
@@ -30,6 +30,7 @@ export interface SimVenueOptions {
   readonly latency?: LatencyModel;
   readonly blockMs?: number;
   readonly exchange?: Partial<ExchangeOptions>;
+  readonly executor?: Partial<ExecutorOptions>;
   readonly faults?: readonly FaultRule[];
 }
 
@@ -80,7 +81,7 @@ export class SimVenue implements ExchangeEvents, MarketOutlet {
     const { markets, time } = options;
     this.exchange = new Exchange({ ...DEFAULT_EXCHANGE_OPTIONS, ...options.exchange });
     this.exchange.events = this;
-    this.executor = new ActionExecutor(this.exchange);
+    this.executor = new ActionExecutor(this.exchange, options.executor);
     for (const [address, usd] of Object.entries(options.funding)) {
       this.exchange.deposit(address, Math.round(usd * 1e6));
     }
@@ -91,7 +92,11 @@ export class SimVenue implements ExchangeEvents, MarketOutlet {
       speed: 1,
       isCongested: () => false,
       hasAudience: () => true,
-      afterSteps: () => this.settled(),
+      work: this.timedOrders(),
+      afterSteps: (exchMs) => {
+        this.executor.advance(exchMs, time.wallMs());
+        this.settled();
+      },
       onTapesEnded: () => {},
     });
     this.blocks = new BlockScheduler(
@@ -128,7 +133,7 @@ export class SimVenue implements ExchangeEvents, MarketOutlet {
     for (const m of markets) if (m.isTape) this.driver.wake(m.coin);
     this.stops.push(
       time.every(HOUSEKEEPING_MS, () => {
-        this.executor.runScheduledCancels(this.nowMs(), time.wallMs());
+        this.executor.advance(this.nowMs(), time.wallMs());
         this.exchange.advance(this.nowMs());
         this.settled();
       }),
@@ -198,7 +203,20 @@ export class SimVenue implements ExchangeEvents, MarketOutlet {
       // The timer's nanosecond may lie a rounding before the block's millisecond.
       this.blocks.runUntil(Math.max(dueMs, this.options.time.wallMs()));
       this.wake();
+      // A TWAP may have been placed, whose slices the driver sends.
+      if (this.executor.nextDueMs < Number.POSITIVE_INFINITY) this.driver.wake();
     });
+  }
+
+  private timedOrders(): DueWork {
+    const { executor } = this;
+    return {
+      get nextDueMs() {
+        return executor.nextDueMs;
+      },
+      isAwaited: false,
+      runUntil: (exchMs) => void executor.advance(exchMs, this.options.time.wallMs()),
+    };
   }
 
   private settled(): void {

@@ -86,6 +86,18 @@ export class Desk {
     return this.accounts[who]!.byCloid.get(cloidOf(cloid))!.oid;
   }
 
+  /** What happened to each order, in order. */
+  lives(): Map<number, string[]> {
+    const lives = new Map<number, string[]>();
+    for (const update of this.updates) {
+      const [oid, status] = update.split(" ") as [string, string];
+      const life = lives.get(Number(oid));
+      if (life === undefined) lives.set(Number(oid), [status]);
+      else life.push(status);
+    }
+    return lives;
+  }
+
   /** What happened to an order, in order. */
   lifeOf(oid: number): string[] {
     return this.updates.filter((u) => u.startsWith(`${oid} `)).map((u) => u.slice(`${oid} `.length));

@@ -104,25 +104,30 @@ describe("laws of order entry", () => {
     fc.assert(
       fc.property(fc.integer({ min: 1, max: 1 << 30 }), (seed) => {
         const { desk } = session(seed, 120);
+        const lives = desk.lives();
         for (const account of desk.accounts) {
           for (const order of account.orders.values()) {
             orders++;
-            const life = desk.lifeOf(order.oid);
+            const life = lives.get(order.oid) ?? [];
             const ends = life.filter((s) => TERMINAL.test(s));
             const isOpen = account.openOrders.has(order.oid);
-            expect(ends.length, `${order.oid}: ${life.join(" ")}`).toBe(isOpen ? 0 : 1);
-            if (!isOpen) expect(life.at(-1)).toBe(order.status);
-            expect(life.filter((s) => s === "triggered").length).toBeLessThanOrEqual(1);
-            if (life.includes("triggered")) triggered++;
-            expect(order.szLots).toBeGreaterThanOrEqual(0);
+            const firedCount = life.filter((s) => s === "triggered").length;
+            // One expectation per order: matchers are slower than the exchange.
+            const isRight =
+              ends.length === (isOpen ? 0 : 1) &&
+              (isOpen || life.at(-1) === order.status) &&
+              firedCount <= 1 &&
+              order.szLots >= 0;
+            if (!isRight) expect.fail(`${order.oid} is ${order.status} after ${life.join(" ")}`);
+            triggered += firedCount;
           }
         }
         expect(desk.accounts.reduce((sum, a) => sum + a.positionLots(desk.market), 0)).toBe(0);
       }),
-      { seed: 11, numRuns: 60 },
+      { seed: 11, numRuns: 40 },
     );
     // The sessions reach what the law is about.
-    expect(orders).toBeGreaterThan(3000);
+    expect(orders).toBeGreaterThan(2000);
     expect(triggered).toBeGreaterThan(100);
   });
 

@@ -231,6 +231,15 @@ describe("scheduleCancel", () => {
         expect([desk.status(USER, 1), desk.status(USER, 2)]).toEqual(["scheduledCancel", "scheduledCancel"]);
     }
     expect(arm(desk.ms + 5000).status).toBe("err");
+    const waiting = new Desk();
+    waiting.order(
+      USER,
+      [limit(true, 99_000, 0.01, "Gtc", 1), trigger(false, "sl", 98_000, 0.01, { cloid: 2 })],
+      "normalTpsl",
+    );
+    waiting.act(USER, { type: "scheduleCancel", time: NOW + 5000 });
+    waiting.executor.advance(NOW + 5000, NOW + 5000);
+    expect(waiting.lifeOf(waiting.oid(USER, 2))).toEqual(["open", "canceled"]);
     desk.ms = midnight;
     expect(arm(desk.ms + 5000).status).toBe("ok");
   });
