@@ -17,6 +17,7 @@ export interface Instrument {
   readonly szDecimals: number;
   /** 5 on Hyperliquid; 0 when the venue has no such rule. Integers are always legal. */
   readonly maxSigFigs: number;
+  /** Quote units. */
   readonly minNotionalUsd: number;
   readonly maxLeverage: number;
 }
@@ -59,6 +60,31 @@ export function roundToGrid(inst: Instrument, ticks: number, side: Side): PxTick
   // Rounding up may cross a decade; the first number of the next decade is a multiple of its larger step too.
   const px = side === Side.Buy || down === base ? down : down + step;
   return px > 0 ? pxTicks(px) : undefined;
+}
+
+/**
+ * True when an order is worth less than the venue's minimum. The product of two integers is compared with an integer: exact
+ * where it is near the minimum, and far from it a rounded product decides the same.
+ */
+export function isBelowMinNotional(
+  inst: Pick<Instrument, "pxDecimals" | "szDecimals" | "minNotionalUsd">,
+  pxTicks: number,
+  szLots: number,
+): boolean {
+  return pxTicks * szLots < inst.minNotionalUsd * pow10(inst.pxDecimals + inst.szDecimals);
+}
+
+/**
+ * True when an order closes the whole position, which the minimum does not forbid: it is as large as the position, or larger
+ * and reduce-only, so that the venue shrinks it. Source: reference §6.4 (measured).
+ */
+export function closesPosition(
+  order: { readonly side: Side; readonly szLots: number; readonly reduceOnly: boolean },
+  posLots: number,
+): boolean {
+  if (order.side * posLots >= 0) return false;
+  const size = Math.abs(posLots);
+  return order.szLots === size || (order.reduceOnly && order.szLots > size);
 }
 
 export const pxToTicks = (inst: Instrument, px: number): number => px * pow10(inst.pxDecimals);

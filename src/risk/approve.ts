@@ -1,6 +1,8 @@
 import {
   type Approved,
+  closesPosition,
   type Instrument,
+  isBelowMinNotional,
   isOnGrid,
   type ModifyOrder,
   type NewOrder,
@@ -8,7 +10,7 @@ import {
   Side,
   ticksToPx,
 } from "../domain/index.js";
-import { notionalUsd, posCapLots, type RiskLimits } from "./limits.js";
+import { posCapLots, type RiskLimits } from "./limits.js";
 
 /**
  * What the check must know about one asset at the moment of sending. Mutable on purpose: the executor keeps one per asset
@@ -77,11 +79,13 @@ function refusal(order: NewOrder, view: RiskView, addsOrder: boolean): RiskReaso
   if (Math.abs(px - view.midPx) > view.midPx * limits.priceCollarBps * 1e-4) return "outside-price-collar";
 
   // The venue judges by the limit price or by a reference price (not documented which): satisfy both.
-  const midTicks = view.midPx * pow10(instrument.pxDecimals);
-  const worst = notionalUsd(instrument, Math.min(order.pxTicks, midTicks), order.szLots);
-  const closesAll =
-    order.reduceOnly && order.side * view.posLots < 0 && order.szLots >= Math.abs(view.posLots);
-  if (worst < limits.minNotionalUsd && !closesAll) return "below-min-notional";
+  const midTicks = Math.floor(view.midPx * pow10(instrument.pxDecimals));
+  const isSmall = isBelowMinNotional(
+    { ...instrument, minNotionalUsd: limits.minNotionalUsd },
+    Math.min(order.pxTicks, midTicks),
+    order.szLots,
+  );
+  if (isSmall && !closesPosition(order, view.posLots)) return "below-min-notional";
 
   const isBuy = order.side === Side.Buy;
   if (order.tif === "Alo") {

@@ -72,10 +72,6 @@ export function riskLimits(given: Partial<RiskLimits> & Pick<RiskLimits, "maxPos
   return limits;
 }
 
-/** Notional in USD of `lots` at `ticks`. */
-export const notionalUsd = (inst: Instrument, ticks: number, lots: number): number =>
-  (ticks * lots) / (pow10(inst.pxDecimals) * pow10(inst.szDecimals));
-
 /** The position limit in lots at this mid: the smaller of the size limit and the value limit. 0 when the mid is unknown. */
 export function posCapLots(limits: RiskLimits, inst: Instrument, midPx: number): number {
   if (!(midPx > 0)) return 0;
