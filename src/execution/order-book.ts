@@ -363,8 +363,10 @@ export class OrderBook {
     else if (o.state === "sent") this.rest(o);
   }
 
+  /** An event that shows it open may be older than the cancel or change whose fate is unknown: only a query ends that doubt. */
   private rest(o: OwnOrder): void {
-    if (!o.isTerminal) o.state = "resting";
+    if (o.isTerminal || (o.state === "unknown" && o.leaving !== "no")) return;
+    o.state = "resting";
   }
 
   /** Back to resting after a change that did not happen. */

@@ -287,6 +287,16 @@ describe("modify", () => {
     expect([old.state, fresh.state, old.exposureLots]).toEqual(["unknown", "rejected", 10]);
   });
 
+  test("unanswered: an event that shows the old order open is no answer, for it may be older than the change", () => {
+    const { book, old, fresh } = start();
+    book.onModifyAck(old, fresh, { kind: "unknown", text: "502" }, 2);
+    const shown = update(order({ id: 1, sz: 10 }), OID, "open", 4);
+    book.onUpdate(shown, 3);
+    expect([old.state, old.role]).toEqual(["unknown", Role.Leaving]);
+    book.onStatus(old, shown, 4);
+    expect([old.state, old.role]).toEqual(["resting", Role.Free]);
+  });
+
   test("unanswered: both legs are unknown and both count", () => {
     const { book, old, fresh } = start();
     book.onModifyAck(old, fresh, { kind: "unknown", text: "" }, 2);
