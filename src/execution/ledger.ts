@@ -1,5 +1,5 @@
 import { type Instrument, pow10, ticksToPx } from "../domain/index.js";
-import type { FillEvent } from "../venues/port.js";
+import { type FillEvent, fillKey } from "../venues/port.js";
 
 /**
  * What became of an offered fill. `held`: it does not chain on the position, something before it is missing.
@@ -24,7 +24,7 @@ interface Books {
 /**
  * Position and profit of one asset, from our fills alone: integer lots, average entry, realised profit gross of fees.
  *
- * Fills are taken once (key: coin, time, tid, oid) and in the order in which their `startPosition`s chain; one that does
+ * Fills are taken once (see `fillKey`) and in the order in which their `startPosition`s chain; one that does
  * not chain is held until the missing one arrives or `settleGap` gives up. A fill may chain by chance while an earlier
  * one is missing: when that one comes, the recent fills are put in their true order and booked again. Realised profit uses the average-cost method,
  * as the venue's `closedPnl` does; a fill through zero closes everything and opens the rest at its own price.
@@ -166,7 +166,7 @@ export class Ledger {
 
   /** @returns true when the fill is known already. */
   private remember(fill: FillEvent): boolean {
-    const key = `${fill.coin}|${fill.exchMs}|${fill.tid}|${fill.oid}`;
+    const key = fillKey(fill);
     if (this.seen.has(key)) return true;
     this.seen.add(key);
     if (this.seen.size > SEEN) this.seen.delete(this.seen.keys().next().value!);

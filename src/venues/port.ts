@@ -83,6 +83,17 @@ export interface FillEvent {
   readonly isSnapshot: boolean;
 }
 
+/**
+ * Identity of a fill: what the venue repeats on every reconnect must be counted once. The position before it tells matches of
+ * one order apart; its time stamp is no part of it, for the stream's and the repair request's may differ.
+ * Source: reference §2.8.
+ */
+export function fillKey(f: FillEvent): string {
+  const key = `${f.coin}|${f.tid}|${f.oid}|${f.startPosLots}|${f.side * f.szLots}`;
+  // Without a trade id the same step could be made twice: then the time must do.
+  return f.tid === 0 ? `${key}|${f.exchMs}|${f.pxTicks}` : key;
+}
+
 /** What the venue says about the account, one request's worth. */
 export interface AccountSnapshot {
   readonly accountValueUsd: number;

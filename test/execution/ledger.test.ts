@@ -46,6 +46,16 @@ describe("ledger", () => {
     expect(taken).toEqual([first.tid, second.tid]);
   });
 
+  test("a fill told again under another time stamp is the same fill", () => {
+    const ledger = new Ledger(TOY);
+    const first = fill({ szLots: 10, startPosLots: 0, tid: 7, exchMs: 1000 });
+    ledger.offer([first], none);
+    ledger.offer([{ ...first, exchMs: 1400 }], none);
+    // The same order, trade id and size from another position is another match.
+    ledger.offer([{ ...first, startPosLots: 10, exchMs: 1400 }], none);
+    expect([ledger.posLots, ledger.fillCount, ledger.hasGap]).toEqual([20, 2, false]);
+  });
+
   test("gives up on a gap: keeps the money of the held fills, takes the venue's position", () => {
     const ledger = new Ledger(TOY);
     ledger.offer([fill({ szLots: 4, startPosLots: 3, exchMs: 11, feeUsd: 0.5 })], none);

@@ -5,16 +5,11 @@ import { join } from "node:path";
 import { gunzipSync } from "node:zlib";
 import { afterEach, describe, expect, test } from "vitest";
 import { type Clock, Rng, type Timers } from "../../src/domain/index.js";
-import {
-  fillKey,
-  sortFills,
-  toAccountSnapshot,
-  toFillEvent,
-} from "../../src/venues/hyperliquid/account-events.js";
+import { sortFills, toAccountSnapshot, toFillEvent } from "../../src/venues/hyperliquid/account-events.js";
 import type { VenueError } from "../../src/venues/hyperliquid/errors.js";
 import { InfoClient, type InfoClientOptions } from "../../src/venues/hyperliquid/info.js";
 import { instrumentsFromMeta } from "../../src/venues/hyperliquid/symbols.js";
-import type { FillEvent } from "../../src/venues/port.js";
+import { type FillEvent, fillKey } from "../../src/venues/port.js";
 
 const clock: Clock = { monoNs: () => performance.now() * 1e6, wallMs: () => Date.now() };
 const timers: Timers = {

@@ -123,13 +123,6 @@ function chainBreaks(fills: readonly FillEvent[]): number {
   return breaks;
 }
 
-/** Identity of a fill: what the venue repeats on every reconnect must be counted once. Source: reference §2.8. */
-export function fillKey(fill: FillEvent): string {
-  const key = `${fill.coin}|${fill.exchMs}|${fill.tid}|${fill.oid}`;
-  // Without a trade id two matches of one order in one millisecond would be taken for one.
-  return fill.tid === 0 ? `${key}|${fill.startPosLots}|${fill.szLots}|${fill.pxTicks}` : key;
-}
-
 /** Remembers the newest `capacity` keys. */
 export class SeenSet {
   private readonly keys = new Set<string>();

@@ -13,18 +13,18 @@ import {
   type Rng,
   type Timers,
 } from "../../domain/index.js";
-import type {
-  AccountSnapshot,
-  FillEvent,
-  GatewayEvents,
-  OrderGateway,
-  OrderUpdate,
-  RequestQuota,
-  SendTimings,
-  WireTap,
+import {
+  type AccountSnapshot,
+  type FillEvent,
+  fillKey,
+  type GatewayEvents,
+  type OrderGateway,
+  type OrderUpdate,
+  type RequestQuota,
+  type SendTimings,
+  type WireTap,
 } from "../port.js";
 import {
-  fillKey,
   mergeAccounts,
   SeenSet,
   sortFills,
