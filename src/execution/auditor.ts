@@ -5,10 +5,13 @@ import type { Desk } from "./desk.js";
 import type { OwnOrder } from "./order-book.js";
 import type { Outbox } from "./outbox.js";
 
-/** Repairs start this long before the newest fill known: same-block fills and small reorderings are inside. */
+/** Repairs start this long before the time up to which all fills are known: same-block fills and skewed stamps are inside. */
 const REPAIR_MARGIN_MS = 2_000;
+/** Fills that were lost and cancel out leave no gap and no wrong position, only a wrong profit: asked for at this pace. */
+const FILLS_CHECK_EVERY_NS = 60e9;
 const RECOVER_ATTEMPTS = 20;
 const RECOVER_RETRY_MS = 250;
+const RECOVER_ASKS = 4;
 
 /** What the auditor tells its owner. */
 export interface AuditEvents {
@@ -26,6 +29,9 @@ export interface AuditEvents {
 export class Auditor {
   private isAuditing = false;
   private repairing: Promise<void> | undefined;
+  /** Every fill up to this exchange time has been fetched from the venue, or is part of the adopted position. */
+  private coveredExchMs = Number.POSITIVE_INFINITY;
+  private coveredMonoNs = Number.NEGATIVE_INFINITY;
 
   constructor(
     private readonly ctx: ExecutorContext,
@@ -45,7 +51,7 @@ export class Auditor {
     const stranded = new Set<string>();
     let attempts = 0;
     for (; ; attempts++) {
-      const open = await ctx.gateway.openOrders();
+      const open = await this.insist(() => ctx.gateway.openOrders());
       foreignOrders = open.filter((o) => !isOurs(o.cloid)).length;
       let ours = 0;
       for (const o of open) {
@@ -73,7 +79,9 @@ export class Auditor {
       if (attempts > 0) await sleep(ctx.timers, RECOVER_RETRY_MS);
     }
     ctx.orphans.clear();
-    const account = await ctx.gateway.account();
+    const account = await this.insist(() => ctx.gateway.account());
+    this.coveredExchMs = account.exchMs;
+    this.coveredMonoNs = ctx.clock.monoNs();
     for (const desk of ctx.desks) {
       const p = positionOf(account, desk);
       desk.ledger.adopt(p.posLots, p.entryPx, account.exchMs);
@@ -90,6 +98,21 @@ export class Auditor {
     };
   }
 
+  /** Asks again when a question fails: a start must not depend on one packet. @throws the last failure. */
+  private async insist<T>(ask: () => Promise<T>): Promise<T> {
+    const { log, timers } = this.ctx;
+    for (let attempt = 1; ; attempt++) {
+      try {
+        return await ask();
+      } catch (cause) {
+        if (attempt >= RECOVER_ASKS) throw cause;
+        const error = cause instanceof Error ? cause.message : String(cause);
+        log("warn", "Question failed, asking again", { error, attempt });
+        await sleep(timers, RECOVER_RETRY_MS * attempt);
+      }
+    }
+  }
+
   /** One audit of orders and positions; overlapping calls do nothing. Failures are logged, the next audit tries again. */
   async audit(): Promise<void> {
     if (this.isAuditing) return;
@@ -97,6 +120,7 @@ export class Auditor {
     try {
       await this.auditOrders();
       await this.auditPositions();
+      if (this.ctx.clock.monoNs() - this.coveredMonoNs > FILLS_CHECK_EVERY_NS) await this.repairFills(true);
       this.ctx.counters.audits++;
     } catch (cause) {
       this.ctx.log("warn", "Audit failed", { error: cause instanceof Error ? cause.message : String(cause) });
@@ -105,7 +129,7 @@ export class Auditor {
     }
   }
 
-  /** After a reconnect: fetches the fills missed, then audits. @throws whatever the gateway throws. */
+  /** After a reconnect and at the end: fetches the fills missed, then audits. @throws whatever the gateway throws. */
   async resync(): Promise<void> {
     await this.repairFills(true);
     await this.auditOrders();
@@ -119,7 +143,8 @@ export class Auditor {
     if (o.isQuerying) return;
     o.isQuerying = true;
     const wasUnknown = o.state === "unknown";
-    const wasResting = o.state === "resting";
+    // While a cancel or change of ours is under way, an end is what we asked for.
+    const wasResting = o.state === "resting" && o.leaving === "no";
     ctx.gateway.orderStatus(o.cloid).then(
       (update) => {
         const now = ctx.clock.monoNs();
@@ -142,7 +167,7 @@ export class Auditor {
   }
 
   /**
-   * Fetches fills since the newest known; if a chain is still broken after that, takes the venue's position. A forced one
+   * Fetches the fills since the time up to which none can be missing; if a chain is still broken after that, takes the venue's position. A forced one
    * never relies on a question that was asked before it.
    */
   async repairFills(isForced = false): Promise<void> {
@@ -161,9 +186,17 @@ export class Auditor {
   private async runRepair(): Promise<void> {
     const { ctx } = this;
     ctx.counters.fillRepairs++;
-    const since = Math.min(...ctx.desks.map((d) => d.ledger.lastFillExchMs)) - REPAIR_MARGIN_MS;
+    const newest = Math.min(...ctx.desks.map((d) => d.ledger.lastFillExchMs));
+    const since = Math.min(newest, this.coveredExchMs) - REPAIR_MARGIN_MS;
+    const askedMonoNs = ctx.clock.monoNs();
     const fills = await ctx.gateway.fillsSince(Math.max(0, since));
     this.events.onFills(fills);
+    // What the answer names is complete up to its newest; what was pushed meanwhile is not.
+    this.coveredExchMs = fills.reduce(
+      (ms, f) => Math.max(ms, f.exchMs),
+      Math.min(newest, this.coveredExchMs),
+    );
+    this.coveredMonoNs = askedMonoNs;
     if (!ctx.desks.some((d) => d.ledger.hasGap)) return;
     const account = await ctx.gateway.account();
     for (const desk of ctx.desks) if (desk.ledger.hasGap) this.correct(desk, account);

@@ -99,6 +99,10 @@ const KERNEL_GATE = new Map<number, string>([...KernelStatusName].map(([s, name]
 /** How often a stop repeats its cancels before it says in the log that it goes on trying. */
 const STOP_RETRIES = 3;
 const STOP_POLL_MS = 20;
+const STOP_AUDIT_RETRY_MS = 250;
+const STOP_ASK_AGAIN_NS = 1e9;
+/** After the orders are gone, the closing figures may be asked for again this long. */
+const SETTLE_FOR_NS = 10e9;
 
 const QUOTA_SPENT = "request quota spent: one order every 11 s";
 const QUOTA_FOR_CANCELS = "request quota spent: what is left is for cancels";
@@ -921,12 +925,15 @@ export class Executor implements GatewayEvents {
           ctx.log("warn", "Cancels still unconfirmed", { live: this.liveOrders, attempts });
         }
       }
-      const isQuiet = !this.outbox.hasOpeningInFlight && ctx.book.liveCount === 0 && ctx.orphans.size === 0;
       if (now >= nextRoundNs) {
-        nextRoundNs = now + (isQuiet ? 100e6 : 500e6);
-        const seen = await this.askResting();
-        // Nothing may be on its way either: an order that lands after the answer would be left behind.
-        if (seen === 0 && !this.outbox.hasOpeningInFlight && ctx.book.liveCount === 0) resting = 0;
+        // A question whose answer is lost must not cost the time of three.
+        nextRoundNs = now + STOP_ASK_AGAIN_NS;
+        void this.askResting().then((seen) => {
+          const isQuiet = !this.outbox.hasOpeningInFlight && ctx.book.liveCount === 0;
+          // Nothing may be on its way either: an order that lands after the answer would be left behind.
+          if (seen === 0 && isQuiet) resting = 0;
+          nextRoundNs = ctx.clock.monoNs() + (isQuiet && ctx.orphans.size === 0 ? 100e6 : 500e6);
+        });
       }
       if (resting !== 0) await sleep(ctx.timers, STOP_POLL_MS);
     }
@@ -982,11 +989,16 @@ export class Executor implements GatewayEvents {
 
   /** The last fills, and one comparison with the venue's position, so that the closing figures are right. */
   private async settleFills(): Promise<void> {
-    try {
-      await this.auditor.repairFills(true);
-      await this.auditor.audit();
-    } catch (cause) {
-      this.logFailure("Closing audit failed", cause);
+    const untilNs = this.ctx.clock.monoNs() + SETTLE_FOR_NS;
+    for (;;) {
+      try {
+        await this.auditor.resync();
+        return;
+      } catch (cause) {
+        this.logFailure("Closing audit failed", cause);
+      }
+      if (this.ctx.clock.monoNs() >= untilNs) return;
+      await sleep(this.ctx.timers, STOP_AUDIT_RETRY_MS);
     }
   }
 
