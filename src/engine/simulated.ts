@@ -62,6 +62,8 @@ export class SimulatedRun {
   readonly address = ADDRESS;
   /** Why the kill switch ended it, once it has. */
   killed: StopReport | undefined;
+  /** Called with every request of an engine as it is sent: for checks. */
+  onRequest: (kind: "open" | "cancel") => void = () => {};
   private session: Session | undefined;
   private sessions = 0;
   private isVenueOpen = false;
@@ -163,6 +165,7 @@ export class SimulatedRun {
       rng,
       reader: new HyperliquidReader(instruments),
       tap: this.digest,
+      onSend: (kind) => this.onRequest(kind === "cancel" ? "cancel" : "open"),
     });
     const engine = new InlineEngine({
       instruments,

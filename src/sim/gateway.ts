@@ -76,6 +76,8 @@ export interface SimGatewayOptions {
   /** Reconnecting takes so long, outages of a fault apart. */
   readonly reconnect?: DelayRange;
   readonly tap?: WireTap;
+  /** Told of every action as it is sent. */
+  readonly onSend?: (kind: ActionKind) => void;
 }
 
 const NETWORK: DelayRange = { minMs: 15, maxMs: 60 };
@@ -304,6 +306,7 @@ export class SimGateway implements OrderGateway {
       cancelTimer: () => {},
     };
     this.counters.sent++;
+    this.o.onSend?.(kind);
     tap?.outbound(
       pending.wire !== undefined ? "private" : "http",
       Buffer.from(JSON.stringify(action)),
