@@ -284,8 +284,7 @@ function feesOf(fees: UserFees, dexes: readonly DexInfo[]): FeeStatus {
   const volume = fees.dailyUserVlm?.reduce((sum, d) => sum + Number(d.userCross) + Number(d.userAdd), 0);
   const vip = fees.feeSchedule?.tiers?.vip;
   return {
-    makerBps: own.makerBps,
-    takerBps: own.takerBps,
+    ...rounded(own),
     tier:
       vip === undefined || volume === undefined
         ? null
@@ -298,7 +297,13 @@ function feesOf(fees: UserFees, dexes: readonly DexInfo[]): FeeStatus {
       .filter((d) => d.name !== "")
       .map((d) => ({
         dex: d.name,
-        ...marketFees(rates, { deployerScale: d.deployerFeeScale, isGrowth: false }),
+        ...rounded(marketFees(rates, { deployerScale: d.deployerFeeScale, isGrowth: false })),
       })),
   };
 }
+
+/** Without the dust of binary fractions. */
+const rounded = (fees: { makerBps: number; takerBps: number }): { makerBps: number; takerBps: number } => ({
+  makerBps: Math.round(fees.makerBps * 1e6) / 1e6,
+  takerBps: Math.round(fees.takerBps * 1e6) / 1e6,
+});

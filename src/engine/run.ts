@@ -596,6 +596,7 @@ class Run {
   }
 
   private onOpenInterest(live: LiveEngine, plan: Plan, asset: number, verdict: OpenInterestVerdict): void {
+    live.executor.holdToReducing(asset, verdict.isReduceOnly ? "open-interest cap" : "");
     if (verdict.sizeMult === (this.sizeMult.get(asset) ?? 1)) return;
     this.sizeMult.set(asset, verdict.sizeMult);
     this.retune(live, plan, asset);

@@ -137,6 +137,8 @@ export class Desk {
   holdUntilMonoNs = 0;
   holdNs = 0;
   holdCause = "";
+  /** A cap of the venue's lets orders only reduce the position, until that is taken back; empty: none. */
+  capCause = "";
   /** Newest plan that sent a placement or change. */
   lastRequestMonoNs = Number.NEGATIVE_INFINITY;
   /** Unrealised profit that was there before this session. */

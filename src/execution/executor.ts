@@ -257,6 +257,17 @@ export class Executor implements GatewayEvents {
     return this.windDown("stopping");
   }
 
+  /**
+   * Only orders that reduce the asset's position from now on, for a reason outside our own books such as a cap of the venue's.
+   * @param cause names the gate; empty: no longer
+   */
+  holdToReducing(asset: number, cause: string): void {
+    const desk = this.deskAt(asset);
+    if (desk.capCause === cause) return;
+    desk.capCause = cause;
+    desk.isDirty = true;
+  }
+
   /** Cancels all orders of an asset; the cancels are repeated until the venue confirms. */
   pull(asset: number, reason: string): void {
     const desk = this.deskAt(asset);
@@ -732,8 +743,9 @@ export class Executor implements GatewayEvents {
 
   private updateReduceOnly(desk: Desk, now: number): void {
     const { limits, ledger } = desk;
-    const isHeld = now < desk.holdUntilMonoNs;
-    if (!isHeld) desk.holdCause = "";
+    const isRefused = now < desk.holdUntilMonoNs;
+    if (!isRefused) desk.holdCause = desk.capCause;
+    const isHeld = desk.holdCause !== "";
     const isOver =
       isHeld ||
       Math.abs(ledger.posLots) > limits.maxPosLots ||
@@ -746,7 +758,8 @@ export class Executor implements GatewayEvents {
       maxPosLots: limits.maxPosLots,
       positionValueUsd: desk.positionValueUsd,
       maxPositionValueUsd: limits.maxPositionValueUsd,
-      ...(isHeld ? { cause: desk.holdCause, forS: Math.round(desk.holdNs / 1e9) } : {}),
+      ...(isHeld ? { cause: desk.holdCause } : {}),
+      ...(isRefused ? { forS: Math.round(desk.holdNs / 1e9) } : {}),
     };
     if (isOver) this.ctx.log("warn", "Reduce-only mode", fields);
     else this.ctx.log("info", "Reduce-only mode ended", fields);
