@@ -2,6 +2,8 @@
 const KNOWN: readonly RegExp[] = [
   // Only the testnet of early 2026 had prediction markets in spotMeta (reference 3.5 shows mainnet's two keys).
   /^spotMeta(AndAssetCtxs\.0)?\.(outcomes|questions): /,
+  // TWAPs with a start trigger and a stop price are younger than this SDK (reference 2.6: TwapState).
+  /^(twapHistory|userTwapHistory|twapStates).*\.(trigger|stopPx) is a key the SDK does not know$/,
 ];
 
 export const isKnownBeyondSdk = (finding: string): boolean => KNOWN.some((pattern) => pattern.test(finding));

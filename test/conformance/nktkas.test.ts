@@ -1,5 +1,6 @@
 import { ApiRequestError } from "@nktkas/hyperliquid";
 import type * as ev from "@nktkas/hyperliquid/api/subscription";
+import { formatSize, SymbolConverter } from "@nktkas/hyperliquid/utils";
 import { Wallet } from "ethers";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { hold, NonConformance, type Sdk } from "./sdk.js";
@@ -62,6 +63,13 @@ describe("the SDK's quick example", () => {
     expect(orders.orders).toEqual([]);
     expect((await event<ev.L2BookEvent>((on) => sdk.subs.l2Book({ coin: "ETH" }, on))).coin).toBe("ETH");
   });
+
+  test("converts symbols and formats prices from our meta", async () => {
+    const converter = await SymbolConverter.create({ transport: sdk.http });
+    expect(converter.getAssetId("ETH")).toBe(1);
+    expect(converter.getSzDecimals("BTC")).toBe(5);
+    expect(formatSize("0.0012345", 5)).toBe("0.00123");
+  });
 });
 
 describe("info", () => {
@@ -79,6 +87,48 @@ describe("info", () => {
     await sdk.wsInfo.meta();
     await sdk.wsInfo.clearinghouseState({ user });
     expect((await sdk.wsInfo.l2Book({ coin: "BTC" }))!.coin).toBe("BTC");
+  });
+
+  test("market data", async () => {
+    const { info } = sdk;
+    await info.meta();
+    await info.metaAndAssetCtxs();
+    await info.l2Book({ coin: "BTC", nSigFigs: 3 });
+    await info.l2Book({ coin: "BTC", nSigFigs: 5, mantissa: 2 });
+    await info.recentTrades({ coin: "BTC" });
+    await info.candleSnapshot({ coin: "BTC", interval: "1m", startTime: Date.now() - 600_000 });
+    await info.fundingHistory({ coin: "BTC", startTime: Date.now() - 86_400_000 });
+    await info.predictedFundings();
+    await info.exchangeStatus();
+    await info.marginTable({ id: (await info.meta()).marginTables[0]![0] });
+    await info.perpsAtOpenInterestCap();
+    await info.maxMarketOrderNtls();
+  });
+
+  test("an account's own data", async () => {
+    const { info } = sdk;
+    await info.clearinghouseState({ user });
+    await info.activeAssetData({ user, coin: "BTC" });
+    await info.frontendOpenOrders({ user });
+    await info.historicalOrders({ user });
+    await info.userFills({ user });
+    await info.userFillsByTime({ user, startTime: Date.now() - 60_000 });
+    await info.userFunding({ user, startTime: Date.now() - 60_000 });
+    await info.userNonFundingLedgerUpdates({ user, startTime: 0 });
+    await info.userFees({ user });
+    await info.userRateLimit({ user });
+    await info.userRole({ user });
+    await info.extraAgents({ user });
+    await info.subAccounts({ user });
+    await info.portfolio({ user });
+    await info.referral({ user });
+    await info.maxBuilderFee({ user, builder: user });
+    await info.twapHistory({ user });
+    await info.userTwapSliceFills({ user });
+    await info.userVaultEquities({ user });
+    await info.delegations({ user });
+    await info.delegatorSummary({ user });
+    await info.userDexAbstraction({ user });
   });
 });
 
@@ -173,6 +223,45 @@ describe("orders", () => {
 });
 
 describe("subscriptions", () => {
+  test("public: trades, best prices, books, candles, contexts", async () => {
+    const { subs } = sdk;
+    expect((await event<ev.TradesEvent>((on) => subs.trades({ coin: "BTC" }, on)))[0]!.coin).toBe("BTC");
+    expect((await event<ev.BboEvent>((on) => subs.bbo({ coin: "BTC" }, on))).bbo).toHaveLength(2);
+    await event<ev.L2BookEvent>((on) => subs.l2Book({ coin: "BTC", nSigFigs: 4 }, on));
+    await event<ev.ActiveAssetCtxEvent>((on) => subs.activeAssetCtx({ coin: "BTC" }, on));
+    await event<ev.CandleEvent>((on) => subs.candle({ coin: "BTC", interval: "1m" }, on));
+  });
+
+  test("private: updates and fills of an order, account states", async () => {
+    const { subs } = sdk;
+    const exchange = sdk.exchange(wallet);
+    const buy = (): Promise<unknown> => exchange.order({ orders: [limit(1, "Ioc")], grouping: "na" });
+    await event<ev.OrderUpdatesEvent>(
+      (on) => subs.orderUpdates({ user }, on),
+      (u) => u.length > 0,
+      buy,
+    );
+    await event<ev.UserFillsEvent>(
+      (on) => subs.userFills({ user }, on),
+      (f) => f.isSnapshot !== true,
+      buy,
+    );
+    await event<ev.UserEventsEvent>(
+      (on) => subs.userEvents({ user }, on),
+      (e) => "fills" in e,
+      buy,
+    );
+    await event<ev.ClearinghouseStateEvent>((on) => subs.clearinghouseState({ user }, on));
+    await event<ev.OpenOrdersEvent>((on) => subs.openOrders({ user }, on));
+    await event<ev.ActiveAssetDataEvent>((on) => subs.activeAssetData({ user, coin: "BTC" }, on));
+    await event<ev.UserFundingsEvent>((on) => subs.userFundings({ user }, on));
+    await event<ev.UserNonFundingLedgerUpdatesEvent>((on) => subs.userNonFundingLedgerUpdates({ user }, on));
+    await event<ev.WebData2Event>((on) => subs.webData2({ user }, on));
+    await event<ev.UserHistoricalOrdersEvent>((on) => subs.userHistoricalOrders({ user }, on));
+    await event<ev.UserTwapSliceFillsEvent>((on) => subs.userTwapSliceFills({ user }, on));
+    await event<ev.UserTwapHistoryEvent>((on) => subs.userTwapHistory({ user }, on));
+  });
+
   test("no event ever broke its schema", () => {
     expect(sdk.broken).toEqual([]);
   });
