@@ -3,7 +3,9 @@ import { Rng } from "../domain/index.js";
 import type { SimulatorMessage } from "../engine/simulator.js";
 import {
   BTC_LIKE,
+  DEMO_COINS,
   DEV_ADDRESS,
+  demoParams,
   Faults,
   type SimMarket,
   type SimServer,
@@ -40,12 +42,8 @@ export interface SimFlags extends FaultFlags {
  */
 const LIVELY: SyntheticParams = { ...BTC_LIKE, sweepsPerMin: 40, sweepBps: 6, sweepImpact: 0.1 };
 
-/** Synthetic markets by coin: the BTC one scaled to other prices and grids. */
-const SYNTHETIC: Readonly<Record<string, SyntheticParams>> = {
-  BTC: LIVELY,
-  ETH: { ...LIVELY, coin: "ETH", szDecimals: 4, maxLeverage: 25, px: 4_000, sigmaBpsPerSqrtS: 0.9 },
-  SOL: { ...LIVELY, coin: "SOL", szDecimals: 2, maxLeverage: 20, px: 200, sigmaBpsPerSqrtS: 1.1 },
-};
+/** What runs when no coin is named; the others of the demo universe cost as much processor time each. */
+const DEFAULT_COINS: readonly string[] = ["BTC", "ETH", "SOL"];
 
 const FUNDING_USD = 100_000;
 /** A simulator whose maker died stays this long for its restart, then ends by itself. */
@@ -99,15 +97,18 @@ async function openMarkets(flags: SimFlags, seed: number, say: (line: string) =>
     say(`tape: ${source.description}`);
     for (const note of source.notes) say(`tape: ${note}`);
     return [
-      new TapeMarket({ source, maxLeverage: SYNTHETIC[source.coin]?.maxLeverage ?? 10, contextMs: 1000 }),
+      new TapeMarket({
+        source,
+        maxLeverage: demoParams(source.coin, LIVELY)?.maxLeverage ?? 10,
+        contextMs: 1000,
+      }),
     ];
   }
-  const coins =
-    flags.asset === undefined ? Object.keys(SYNTHETIC) : flags.asset.split(",").map((c) => c.trim());
+  const coins = flags.asset === undefined ? DEFAULT_COINS : flags.asset.split(",").map((c) => c.trim());
   return coins.map((coin) => {
-    const params = SYNTHETIC[coin];
+    const params = demoParams(coin, LIVELY);
     if (params === undefined) {
-      throw new Error(`no synthetic market for "${coin}": choose among ${Object.keys(SYNTHETIC).join(", ")}`);
+      throw new Error(`no synthetic market for "${coin}": choose among ${DEMO_COINS.join(", ")}`);
     }
     return new SyntheticMarket({ ...params, l2BookMs: flags.bookMs }, seed);
   });

@@ -10,6 +10,7 @@
  */
 
 export { type DelayRange, type LatencyModel, NO_LATENCY, VENUE_LATENCY } from "./blocks.js";
+export { DEMO_COINS, demoParams } from "./demo.js";
 export { BASE_FEES, Exchange, type ExchangeOptions, type FeeRates } from "./exchange.js";
 export {
   FaultRuleError,

@@ -65,6 +65,10 @@ export type SpotMarket = Market & { readonly spot: SpotTerms };
 export const isPerp = (m: Market): m is PerpMarket => m.perp !== undefined;
 export const isSpot = (m: Market): m is SpotMarket => m.spot !== undefined;
 
+const HIP3_MARK_STEP = 0.01;
+const clamp = (x: number, around: number, share: number): number =>
+  Math.max(around * (1 - share), Math.min(around * (1 + share), x));
+
 const RECENT_TRADES_KEPT = 500;
 const DAY_MS = 86_400_000;
 /** Constant size cap of reference 9.4, in units. */
@@ -156,7 +160,13 @@ export class Market {
   /** Looks at the book and moves the mark (reference 8.9). Callers go through `Exchange.updateMark`, which also liquidates. */
   updateMark(nowMs: number): void {
     const { bestBidTicks: bid, bestAskTicks: ask } = this.book;
-    this.setMark(Math.round(this.mark.update(bid, ask, this.lastTicks, this.oracleTicks, nowMs)));
+    const mark = this.mark.update(bid, ask, this.lastTicks, this.oracleTicks, nowMs);
+    this.setMark(Math.round(this.isClamped ? clamp(mark, this.markTicks, HIP3_MARK_STEP) : mark));
+  }
+
+  /** A HIP-3 dex's mark moves no more than 1 % per update (reference 9.3). */
+  private get isClamped(): boolean {
+    return this.perp !== undefined && this.perp.dex.index > 0 && this.markTicks > 0;
   }
 
   setMark(ticks: number): void {

@@ -14,6 +14,7 @@ import type { ExchangeResponse } from "./answers.js";
 import { addressOfKey, recoverSigner, type SignatureSource } from "./auth.js";
 import { actionClass, BlockScheduler, constantLatency, type LatencyModel } from "./blocks.js";
 import { Connections, Counts } from "./connections.js";
+import { fundListed } from "./demo.js";
 import {
   DEFAULT_EXCHANGE_OPTIONS,
   Exchange,
@@ -46,7 +47,7 @@ export interface SimOptions {
   readonly host?: string;
   readonly speed: Speed;
   readonly markets: readonly SimMarket[];
-  /** USD by lower-case address; default: the development account. */
+  /** USD by lower-case address, in the first dex and wherever else something is listed; default: the development account. */
   readonly funding?: Readonly<Record<string, number>>;
   /** Agent address → account address. */
   readonly agents?: Readonly<Record<string, string>>;
@@ -175,7 +176,8 @@ class Server implements SimServer, Gateway, SubscriptionSource {
       },
       (blockMs) => this.touched(blockMs),
     );
-    for (const [address, usd] of Object.entries(options.funding ?? { [DEV_ADDRESS]: DEV_FUNDING_USD })) {
+    const funding = Object.entries(options.funding ?? { [DEV_ADDRESS]: DEV_FUNDING_USD });
+    for (const [address, usd] of funding) {
       this.exchange.deposit(address.toLowerCase(), Math.round(usd * 1e6));
     }
     for (const [agent, master] of Object.entries(options.agents ?? {})) {
@@ -200,6 +202,7 @@ class Server implements SimServer, Gateway, SubscriptionSource {
       simMarket.book.cut = (szLots) => this.carrier.cut(szLots);
       simMarket.open({ exchange: this.exchange, market, outlet: this.publisher }, this.driver.nowMs());
     }
+    for (const [address, usd] of funding) fundListed(this.exchange, address.toLowerCase(), usd);
   }
 
   async listen(): Promise<void> {
