@@ -1,11 +1,13 @@
 import { type Clock, Rng, type Timers } from "../domain/index.js";
-import type {
-  AssetParams,
-  Executor,
-  ExecutorHooks,
-  LadderView,
-  RecoverReport,
-  StopReport,
+import {
+  type AssetParams,
+  type Executor,
+  type ExecutorHooks,
+  type LadderView,
+  type PurchaseOptions,
+  type RecoverReport,
+  RequestPurchase,
+  type StopReport,
 } from "../execution/index.js";
 import { KernelHost, type KernelParams } from "../kernels/index.js";
 import {
@@ -25,10 +27,12 @@ import { Supervisor } from "../threads/supervisor.js";
 import { ExchangeClient } from "../venues/hyperliquid/exchange.js";
 import { l1 } from "../venues/hyperliquid/exchange-actions.js";
 import { StreamTimes } from "../venues/hyperliquid/feed-counters.js";
+import type { IpBudget } from "../venues/hyperliquid/limits.js";
 import { NonceSequence } from "../venues/hyperliquid/nonce.js";
 import { HyperliquidGateway } from "../venues/hyperliquid/orders.js";
 import type { AccountEvent } from "../venues/hyperliquid/user-events.js";
 import type { WireTap } from "../venues/port.js";
+import { tellAllowance } from "./allowance.js";
 import { compiledUrl, kernelBytes } from "./artifacts.js";
 import { MarginKeeper, type MarginVenue } from "./margin-keeper.js";
 import type { AssetMargin } from "./plan.js";
@@ -64,6 +68,12 @@ export interface LiveOptions {
   readonly kernelCount: number;
   readonly staleAfterMs: number;
   readonly economiseBelowHours: number;
+  /** What this configuration is thought to need, for the warning at the start. */
+  readonly expectedRequestsPerHour: number;
+  /** Undefined: no request is ever bought. */
+  readonly purchase: Pick<PurchaseOptions, "maxUsdPerDay" | "spent" | "onSpent"> | undefined;
+  /** Limits of this machine's address; shared with the questions asked before. */
+  readonly limits: IpBudget;
   /** See `Safety`. */
   readonly deadManMs: number;
   readonly watchdogMode: "auto" | "always" | "off";
@@ -86,6 +96,9 @@ export interface LiveOptions {
 /** Our own thread must answer a hung one long before the venue would: but a suspended laptop is no death. */
 const DEAD_AFTER_MS = 5000;
 const THREAD_STOP_MS = 5000;
+const PURCHASE_EVERY_MS = 1000;
+/** How long a question to the venue may wait for room in the request weight. */
+const PATIENCE_MS = { trading: 10_000, stopping: 2_000 } as const;
 
 /**
  * One live engine: shared memory, threads, gateway and executor, wired. The only place that knows all of them.
@@ -102,6 +115,8 @@ export class LiveEngine {
   private readonly safety: Safety;
   /** Leverage and isolated margin. */
   readonly keeper: MarginKeeper;
+  private readonly purchase: RequestPurchase | undefined;
+  private stopPurchases: (() => void) | undefined;
   private readonly poller: MainPoller;
 
   constructor(private readonly o: LiveOptions) {
@@ -136,6 +151,7 @@ export class LiveEngine {
         error: (fields, text) => o.log("error", text, fields as Readonly<Record<string, unknown>>),
       },
       accountAddress: facts.account,
+      limits: o.limits,
       nonces: new NonceSequence(clock, { last: o.lastNonce, lane: o.nonceLane }),
       tap: privateTap,
       onAccountEvent: (event) => this.onAccountEvent(event),
@@ -160,6 +176,16 @@ export class LiveEngine {
         o.journal?.kick();
       },
     });
+    const { purchase } = o;
+    if (purchase !== undefined) {
+      this.purchase = new RequestPurchase({
+        ...purchase,
+        buy: (requests) => this.gateway.buyRequests(requests),
+        budget: this.trader.executor.budget,
+        clock,
+        log: o.log,
+      });
+    }
     this.safety = new Safety({
       gateway: this.gateway,
       executor: this.trader.executor,
@@ -181,6 +207,14 @@ export class LiveEngine {
 
   get executor(): Executor {
     return this.trader.executor;
+  }
+
+  get requestsBought(): number {
+    return this.purchase?.bought ?? 0;
+  }
+
+  get isDeadManArmed(): boolean {
+    return this.safety.deadMan?.isArmed ?? false;
   }
 
   get latch(): KillLatch {
@@ -297,6 +331,10 @@ export class LiveEngine {
   async startTrading(): Promise<RecoverReport> {
     const report = await this.trader.start(() => this.keeper.prepare());
     await this.safety.arm();
+    tellAllowance(this.executor.budget, this.o.expectedRequestsPerHour, this.o.log);
+    if (this.purchase !== undefined)
+      this.stopPurchases = this.o.timers.every(PURCHASE_EVERY_MS, () => this.purchase?.tend());
+    this.gateway.limits.patienceMs = PATIENCE_MS.trading;
     if (!this.isClosing) this.startPolling();
     return report;
   }
@@ -317,6 +355,10 @@ export class LiveEngine {
 
   /** Orders off the book first; then the connection and the threads, each by message. */
   async stopTrading(): Promise<StopReport> {
+    this.stopPurchases?.();
+    const { limits } = this.gateway;
+    limits.hasNoOrders = true;
+    limits.patienceMs = PATIENCE_MS.stopping;
     const report = await this.trader.stop();
     this.poller.stop();
     await this.safety.disarm(report.isClean);

@@ -20,7 +20,9 @@ import { createLogger, type LogFn } from "../telemetry/log.js";
 import { logName, streamPaths } from "../telemetry/log-streams.js";
 import { StatusLine } from "../telemetry/status-line.js";
 import { startClock, systemTimers } from "../threads/system-clock.js";
+import { IpBudget } from "../venues/hyperliquid/limits.js";
 import { NONCE_LANES } from "../venues/hyperliquid/nonce.js";
+import { expectedRequestsPerHour, purchaseRecord } from "./allowance.js";
 import { defaultDataDir } from "./data-dir.js";
 import { checkKill, writeKill } from "./kill-record.js";
 import { type JournalFiles, LiveEngine } from "./live.js";
@@ -180,8 +182,16 @@ class Run {
     const watchdog =
       o.isDryRun || config.safety.watchdog === "off" ? undefined : new Watchdog(systemTimers, log);
     this.undo.push(() => watchdog?.forget());
+    const limits = new IpBudget({
+      clock: this.clock,
+      timers: systemTimers,
+      rng: new Rng(seed).fork("limits"),
+      onRefused: (ms) =>
+        log("warn", "The venue answers 429: HTTP is left to cancels", { seconds: Math.round(ms / 1000) }),
+    });
     const request = {
       config,
+      limits,
       simPort,
       privateKeyOption: o.privateKeyOption,
       keystoreOption: o.keystoreOption,
@@ -231,6 +241,14 @@ class Run {
       lastNonce: Number.isSafeInteger(lastNonce) && lastNonce > 0 ? lastNonce : 0,
       wait: config.engine.wait,
       kernelCount: config.engine.threads,
+      limits,
+      expectedRequestsPerHour: expectedRequestsPerHour(config, facts.instruments.length),
+      purchase: config.rate_limit.buy_request_weight
+        ? {
+            maxUsdPerDay: config.rate_limit.max_purchase_usd_per_day,
+            ...purchaseRecord(dataDir, `${endpoints.name}.${facts.account}`),
+          }
+        : undefined,
       economiseBelowHours: config.rate_limit.economise_below_hours,
       deadManMs: config.safety.dead_man_secs * 1000,
       watchdogMode: config.safety.watchdog,

@@ -4,6 +4,7 @@ import type { LogFn } from "../telemetry/log.js";
 import { marketFees } from "../venues/hyperliquid/fees.js";
 import { InfoClient } from "../venues/hyperliquid/info.js";
 import { type KeySource, loadPrivateKey } from "../venues/hyperliquid/keys.js";
+import type { IpBudget } from "../venues/hyperliquid/limits.js";
 import { type NetworkEndpoints, networkEndpoints } from "../venues/hyperliquid/network.js";
 import { L1Signer } from "../venues/hyperliquid/sign.js";
 import { type MarketFacts, resolveMarkets } from "./markets.js";
@@ -49,6 +50,8 @@ export interface VenueRequest {
   readonly timers: Timers;
   readonly rng: Rng;
   readonly log: LogFn;
+  /** Limits of this machine's address, shared with what asks later. */
+  readonly limits?: IpBudget;
   /** Sees the key before it is zeroed; to be copied if kept. */
   readonly lendKey?: (key: Uint8Array) => void;
 }
@@ -98,7 +101,13 @@ export async function gatherFacts(
   endpoints: NetworkEndpoints,
   signer: L1Signer,
 ): Promise<VenueFacts> {
-  const info = new InfoClient({ endpoints, clock: r.clock, timers: r.timers, rng: r.rng });
+  const info = new InfoClient({
+    endpoints,
+    clock: r.clock,
+    timers: r.timers,
+    rng: r.rng,
+    limits: r.limits,
+  });
   const markets = await resolveMarkets(info, r.config.trading);
   const account = await accountOf(info, signer.address);
   const funds = await fundsOf(info, account, markets, endpoints.name);

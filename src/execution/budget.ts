@@ -106,8 +106,8 @@ export class AddressBudget {
     this.nextSlotNs = this.o.monoNs() + SLOT_NS;
   }
 
-  /** The venue refused, perhaps for the allowance's sake: it is asked at the next tick. */
-  onRefused(): void {
+  /** Our count is in doubt (a refusal, a purchase): the venue is asked at the next tick. */
+  doubt(): void {
     this.nextSyncNs = Math.min(this.nextSyncNs, this.o.monoNs());
   }
 

@@ -86,7 +86,6 @@ export interface ExecutorCounters {
   firstQuoteMs: number;
   /** Placements and changes that were not worth a request. */
   heldByBudget: number;
-  requestsBought: number;
   /** Plans skipped because too many batches were unanswered. */
   heldByInFlight: number;
 }
@@ -111,7 +110,6 @@ export const newCounters = (): ExecutorCounters => ({
   fillRepairs: 0,
   firstQuoteMs: Number.NaN,
   heldByBudget: 0,
-  requestsBought: 0,
   heldByInFlight: 0,
 });
 

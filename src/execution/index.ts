@@ -13,4 +13,5 @@ export * from "./ladder-view.js";
 export * from "./ledger.js";
 export * from "./markouts.js";
 export * from "./order-book.js";
+export * from "./purchase.js";
 export * from "./reconcile.js";

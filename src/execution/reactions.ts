@@ -64,7 +64,7 @@ export class Reactions {
     const now = this.ctx.clock.monoNs();
     this.ctx.counters.rateLimitErrors++;
     this.rateLimits.add(now);
-    this.ctx.budget.onRefused();
+    this.ctx.budget.doubt();
     for (const d of this.ctx.desks) this.pause(d, now, "rate limited");
   }
 

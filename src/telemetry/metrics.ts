@@ -207,7 +207,7 @@ export function createMetrics(sources: MetricSources): {
       registers: [registry],
       collect() {
         const value = read();
-        if (Number.isFinite(value)) this.set(value);
+        if (!Number.isNaN(value)) this.set(value);
       },
     });
   };
@@ -239,6 +239,42 @@ export function createMetrics(sources: MetricSources): {
   );
   engineCounter("mm_rate_limit_errors_total", "Rate-limit refusals", () =>
     sources.engine.get("rateLimitErrors"),
+  );
+  const fromBoard = (name: string, help: string, slot: EngineSlot): void =>
+    engineGauge(name, help, () => sources.engine.get(slot));
+  fromBoard("mm_rate_limit_address_used", "Requests the venue counts for this account", "requestsUsed");
+  fromBoard(
+    "mm_rate_limit_address_cap",
+    "Requests that pass: granted plus one per USD traded",
+    "requestsCap",
+  );
+  fromBoard("mm_rate_limit_address_cancel_cap", "Requests below which cancels pass", "requestsCancelCap");
+  fromBoard(
+    "mm_rate_limit_address_remaining",
+    "Requests left for placements and changes",
+    "requestsRemaining",
+  );
+  fromBoard(
+    "mm_rate_limit_hours_left",
+    "Hours until the requests are spent at the recent net rate; +Inf while trading refills them",
+    "requestsHoursLeft",
+  );
+  fromBoard("mm_rate_limit_throttled", "1 while the requests are spent: one order every 11 s", "isThrottled");
+  fromBoard("mm_rate_limit_ip_weight_used", "REST weight of the last minute, of 1200", "ipWeightUsed");
+  fromBoard(
+    "mm_rate_limit_ws_messages",
+    "Frames sent in the last minute by the order connection, of 2000",
+    "wsMessages",
+  );
+  fromBoard("mm_dead_man_armed", "1 while the venue would cancel everything by itself", "deadManArmed");
+  engineCounter("mm_rate_limit_purchased_total", "Requests bought", () =>
+    sources.engine.get("requestsBought"),
+  );
+  engineCounter("mm_rate_limit_http_refusals_total", "429 answers", () => sources.engine.get("httpRefusals"));
+  engineCounter(
+    "mm_rate_limit_held_total",
+    "Placements and changes not worth a request, or held by a limit",
+    () => sources.engine.get("requestsHeld"),
   );
   engineCounter("mm_kernel_rejected_total", "Market records that a kernel refused", () =>
     sources.engine.get("kernelRejected"),

@@ -236,6 +236,21 @@ describe("the built program on the simulated exchange", () => {
       ],
     ];
     expect(names.filter((n) => !new RegExp(`^mm_${n}\\{asset="BTC"\\} -?[0-9]`, "m").test(text))).toEqual([]);
+    for (const name of [
+      "address_used",
+      "address_cap",
+      "address_cancel_cap",
+      "address_remaining",
+      "ip_weight_used",
+    ]) {
+      expect(text).toMatch(new RegExp(`^mm_rate_limit_${name} [1-9]`, "m"));
+    }
+    expect(text).toMatch(/^mm_rate_limit_hours_left (\d|\+Inf)/m);
+    expect(text).toMatch(/^mm_rate_limit_throttled 0$/m);
+    expect(text).toMatch(/^mm_rate_limit_ws_messages [1-9]/m);
+    expect(text).toMatch(/^mm_rate_limit_errors_total 0$/m);
+    expect(text).toMatch(/^mm_rate_limit_purchased_total 0$/m);
+    expect(text).toMatch(/^mm_dead_man_armed 1$/m);
     for (const stage of ["decode", "kernel", "executor", "sign", "tick_to_wire"]) {
       expect(text).toMatch(new RegExp(`mm_stage_latency_seconds_count\\{stage="${stage}"\\} [1-9]`));
     }

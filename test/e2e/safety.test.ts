@@ -1,7 +1,7 @@
 /** What happens to the orders when the market maker cannot cancel them any more. */
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { describe, expect, test } from "vitest";
+import { describe, type ExpectStatic, test } from "vitest";
 import { Program, type Workspace, workspace } from "./program.js";
 
 const QUOTING = /"message":"Parameter estimation warmed up"/;
@@ -23,16 +23,23 @@ function withConfig(w: Workspace, safety: string): string[] {
   return w.args("--config", path, "--seed", "5");
 }
 
+interface Context {
+  readonly expect: ExpectStatic;
+  onTestFinished(fn: () => void): void;
+}
+
 /** Runs until orders rest. */
 async function quoting(
+  t: Context,
   w: Workspace,
   safety: string,
 ): Promise<{ run: Program; orders: () => Promise<number> }> {
   const run = new Program(withConfig(w, safety));
+  t.onTestFinished(() => void run.child.kill("SIGKILL"));
   await run.seen(QUOTING);
   const account = ACCOUNT.exec(run.out)![1]!;
   const orders = (): Promise<number> => openOrders(w.port, account);
-  await expect.poll(orders, { timeout: 10_000 }).toBeGreaterThan(0);
+  await t.expect.poll(orders, { timeout: 10_000 }).toBeGreaterThan(0);
   return { run, orders };
 }
 
@@ -48,9 +55,13 @@ const isAlive = (pid: number): boolean => {
 describe("a maker that is killed", () => {
   test.concurrent("leaves no order to rest: its watchdog cancels them within ten seconds", {
     timeout: 60_000,
-  }, async () => {
+  }, async ({ expect, onTestFinished }) => {
     const w = await workspace();
-    const { run, orders } = await quoting(w, 'dead_man_secs = 0\nwatchdog = "always"');
+    const { run, orders } = await quoting(
+      { expect, onTestFinished },
+      w,
+      'dead_man_secs = 0\nwatchdog = "always"',
+    );
     const pid = Number(WATCHDOG_PID.exec(run.out)![1]);
     run.child.kill("SIGKILL");
     await expect.poll(orders, { timeout: 10_000, interval: 100 }).toBe(0);
@@ -62,9 +73,13 @@ describe("a maker that is killed", () => {
 
   test.concurrent("leaves no order to rest: the venue's dead man's switch fires when its lead has passed", {
     timeout: 60_000,
-  }, async () => {
+  }, async ({ expect, onTestFinished }) => {
     const w = await workspace();
-    const { run, orders } = await quoting(w, 'dead_man_secs = 6\nwatchdog = "off"');
+    const { run, orders } = await quoting(
+      { expect, onTestFinished },
+      w,
+      'dead_man_secs = 6\nwatchdog = "off"',
+    );
     expect(run.out).toContain("Dead man's switch armed");
     // It is kept ahead of a maker that lives: well beyond the first lead, orders still rest.
     await new Promise((resolve) => setTimeout(resolve, 7_000));
@@ -78,9 +93,13 @@ describe("a maker that is killed", () => {
 
 test.concurrent("a maker that hangs has its orders cancelled by the watchdog", {
   timeout: 60_000,
-}, async () => {
+}, async ({ expect, onTestFinished }) => {
   const w = await workspace();
-  const { run, orders } = await quoting(w, 'dead_man_secs = 0\nwatchdog = "always"');
+  const { run, orders } = await quoting(
+    { expect, onTestFinished },
+    w,
+    'dead_man_secs = 0\nwatchdog = "always"',
+  );
   run.child.kill("SIGSTOP");
   await expect.poll(orders, { timeout: 10_000, interval: 100 }).toBe(0);
   expect(run.out).toMatch(/watchdog: the market maker is silent/);
@@ -90,9 +109,9 @@ test.concurrent("a maker that hangs has its orders cancelled by the watchdog", {
 
 test.concurrent("a clean stop sends the watchdog home and takes the venue's switch back", {
   timeout: 60_000,
-}, async () => {
+}, async ({ expect, onTestFinished }) => {
   const w = await workspace();
-  const { run } = await quoting(w, 'dead_man_secs = 8\nwatchdog = "always"');
+  const { run } = await quoting({ expect, onTestFinished }, w, 'dead_man_secs = 8\nwatchdog = "always"');
   const pid = Number(WATCHDOG_PID.exec(run.out)![1]);
   run.child.kill("SIGTERM");
   const { code, out } = await run.finished;

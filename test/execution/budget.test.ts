@@ -86,7 +86,7 @@ describe("address budget", () => {
     expect(b.budget.view).toMatchObject({ remaining: 0, isSpent: true, isForCancelsOnly: false });
     b.budget.onPurchased(2000);
     expect(b.budget.view).toMatchObject({ remaining: 1999, isSpent: false });
-    b.budget.onRefused();
+    b.budget.doubt();
     b.budget.tend();
     expect(b.asked).toBe(2);
   });
