@@ -58,15 +58,18 @@ export interface Outcome {
 
 export async function play(name: string, seed: number, ms = RUN_MS): Promise<Outcome> {
   const log: string[] = [];
+  // The plan logs before there is a run.
+  let nowS = (): number => 0;
   const run = quotingRun({
     seed,
     faults: rulesOf(name, seed),
     fundingUsd: FUNDING_USD,
     log: (level, event, fields) => {
       if (level === "debug") return;
-      log.push(`${(run.time.monoNs() / 1e9).toFixed(3)} ${level} ${event} ${JSON.stringify(fields ?? {})}`);
+      log.push(`${nowS().toFixed(3)} ${level} ${event} ${JSON.stringify(fields ?? {})}`);
     },
   });
+  nowS = () => run.time.monoNs() / 1e9;
   const verdict = new Verdict(run, FUNDING_USD);
   await run.start();
   await run.run(ms);
