@@ -11,10 +11,13 @@ const STREAM_OF: readonly (readonly [RegExp, LogStream])[] = [
   [/^(feed\.|relay\.|Market data|Standby|Data staleness)/, "market"],
   [/^(Fill|Final position|Adverse selection|Isolated margin)/, "fills"],
   [
-    /^(KILL|Kill switch|Risk|Reduce-only|Cascade|Open interest|Open-interest|Ended by the kill|The venue (cancelled|liquidated))/,
+    /^(KILL|Kill switch|Risk|Reduce-only|Cascade|Open interest|Open-interest|Ended by the kill|The venue (cancelled|liquidated)|No watchdog|The watchdog|Watchdog|Dead man|No dead man|Nobody cancels)/,
     "risk",
   ],
-  [/^(Calculated ladder|Quot|Not quoting|Order|Cancel|Place|Modif|Requote|Audit)/, "orders"],
+  [
+    /^(Calculated ladder|Quot|Not quoting|Order|Cancel|Place|Modif|Requote|Request|Audit|Private stream)/,
+    "orders",
+  ],
 ];
 
 export function streamOf(event: string): LogStream | undefined {

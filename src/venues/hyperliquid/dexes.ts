@@ -54,20 +54,19 @@ export interface DexListing extends DexInfo {
   readonly coins: readonly string[];
 }
 
-/** The builder-deployed dexs with their collateral and markets: three requests whatever their number. */
+/** The builder-deployed dexs with their collateral and markets: three requests, and one for each that lists no market. */
 export async function listDexes(info: InfoClient): Promise<DexListing[]> {
   const [dexes, metas, spot] = await Promise.all([loadDexes(info), info.allPerpMetas(), info.spotMeta()]);
   const built = dexes.filter((dex) => dex.index > 0);
   return Promise.all(
     built.map(async (dex) => {
-      // The list of all is by dex index; one that skips a dex would show another's markets.
-      const candidate = metas[dex.index];
-      const isIts = candidate?.universe.every((u) => u.name.startsWith(`${dex.name}:`)) === true;
-      const meta = isIts ? candidate : await info.meta(dex.name);
+      // By the prefix of the coins: a list that skips a dex would show another's markets.
+      const listed = metas.find((m) => m?.universe[0]?.name.startsWith(`${dex.name}:`) === true);
+      const meta = listed ?? (await info.meta(dex.name));
       return {
         ...dex,
-        collateral: collateralName(meta ?? undefined, spot),
-        coins: (meta?.universe ?? [])
+        collateral: collateralName(meta, spot),
+        coins: meta.universe
           .filter((u) => u.isDelisted !== true)
           .map((u) => u.name.slice(dex.name.length + 1)),
       };
