@@ -5,9 +5,11 @@
  */
 import type { Account } from "./account.js";
 import type { Action } from "./actions.js";
-import { type ExchangeResponse, err, ok } from "./answers.js";
+import { type ExchangeResponse, err, ok, okWith } from "./answers.js";
 import type { Exchange } from "./exchange.js";
+import { withdrawable } from "./margin.js";
 import { type Abstraction, builderRate } from "./permissions.js";
+import { INVALID_SEND } from "./transfers.js";
 
 /** Largest builder fee that can be approved: 1 %, of spot. */
 const BUILDER_FEE_MAX = 1000;
@@ -25,13 +27,150 @@ export class AccountActions {
   constructor(private readonly exchange: Exchange) {}
 
   /** @param account the signer's own account for user-signed actions, the account traded for otherwise. */
-  carryOut(account: Account, action: Action, wallMs: number): ExchangeResponse {
+  carryOut(account: Account, action: Action, exchMs: number, wallMs: number): ExchangeResponse {
+    return (
+      this.moveMoney(account, action, exchMs) ??
+      this.ownOthers(account, action) ??
+      this.permit(account, action, wallMs)
+    );
+  }
+
+  // --- Money -------------------------------------------------------------------------------------------------------
+
+  /** @returns undefined for an action of another kind. */
+  private moveMoney(account: Account, action: Action, exchMs: number): ExchangeResponse | undefined {
+    const { transfers } = this.exchange;
+    switch (action.type) {
+      case "usdSend": {
+        const microUsd = transfers.parseUsd(action.amount);
+        return this.answer(
+          microUsd === undefined
+            ? INVALID_SEND
+            : transfers.usdSend(account, action.destination, microUsd, exchMs),
+        );
+      }
+      case "spotSend": {
+        const token = this.exchange.token(action.token);
+        const wei = token === undefined ? undefined : transfers.parseToken(action.amount, token);
+        if (token === undefined || wei === undefined) return err(INVALID_SEND);
+        return this.answer(transfers.spotSend(account, action.destination, token, wei, exchMs));
+      }
+      case "withdraw3": {
+        const microUsd = transfers.parseUsd(action.amount);
+        if (microUsd === undefined) return err(INVALID_SEND);
+        return this.answer(transfers.withdraw3(account, action.destination, microUsd, exchMs));
+      }
+      case "usdClassTransfer": {
+        const [amount, suffix] = action.amount.split(" ");
+        const owner = this.exchange.accountFor(account, suffix?.slice("subaccount:".length).toLowerCase());
+        const microUsd = transfers.parseUsd(amount!);
+        if (owner === undefined || microUsd === undefined) return err(INVALID_SEND);
+        return this.answer(transfers.usdClassTransfer(owner, microUsd, action.toPerp, exchMs));
+      }
+      case "sendAsset":
+      case "agentSendAsset": {
+        const from = this.exchange.accountFor(account, action.fromSubAccount || undefined);
+        if (from === undefined) return err(INVALID_SEND);
+        const { destination, sourceDex, destinationDex, token, amount } = action;
+        const send = action.type === "sendAsset" ? "sendAsset" : "agentSendAsset";
+        return this.answer(
+          transfers[send](from, destination, sourceDex, destinationDex, token, amount, exchMs),
+        );
+      }
+      case "subAccountTransfer":
+        return this.answer(
+          transfers.subAccountTransfer(account, action.subAccountUser, action.isDeposit, action.usd, exchMs),
+        );
+      case "subAccountSpotTransfer": {
+        const token = this.exchange.token(action.token);
+        const wei = token === undefined ? undefined : transfers.parseToken(action.amount, token);
+        if (token === undefined || wei === undefined) return err(INVALID_SEND);
+        const { subAccountUser, isDeposit } = action;
+        return this.answer(
+          transfers.subAccountSpotTransfer(account, subAccountUser, isDeposit, token, wei, exchMs),
+        );
+      }
+      case "vaultTransfer":
+        return this.answer(
+          transfers.vaultTransfer(account, action.vaultAddress, action.isDeposit, action.usd, exchMs),
+        );
+      case "updateIsolatedMargin": {
+        const market = this.exchange.marketOfAsset(action.asset);
+        if (market === undefined) return err(`Asset ${action.asset} does not exist.`);
+        return this.answer(transfers.updateIsolatedMargin(account, market, action.ntli));
+      }
+      case "topUpIsolatedOnlyMargin": {
+        const market = this.exchange.marketOfAsset(action.asset);
+        if (market === undefined) return err(`Asset ${action.asset} does not exist.`);
+        return this.answer(transfers.topUpIsolatedOnlyMargin(account, market, action.leverage));
+      }
+      default:
+        return undefined;
+    }
+  }
+
+  private answer(refusal: string | undefined): ExchangeResponse {
+    return refusal === undefined ? ok("default") : err(refusal);
+  }
+
+  // --- Sub-accounts and vaults ---------------------------------------------------------------------------------------
+
+  /** @returns undefined for an action of another kind. */
+  private ownOthers(account: Account, action: Action): ExchangeResponse | undefined {
+    const { exchange } = this;
+    switch (action.type) {
+      case "createSubAccount": {
+        const required = exchange.options.subAccountMinVolumeUsd;
+        if (account.cumVolumeUsd < required) {
+          const traded = Math.floor(account.cumVolumeUsd * 100) / 100;
+          return err(
+            `Cannot create sub-accounts until enough volume traded. Required: $${required}. Traded: $${traded}.`,
+          );
+        }
+        if (account.role !== "user") return err("Only a master account can create sub-accounts.");
+        if (!isName(action.name)) return err("Invalid sub-account name.");
+        return okWith("createSubAccount", exchange.createSubAccount(account, action.name).address);
+      }
+      case "subAccountModify": {
+        const sub = exchange.account(action.subAccountUser);
+        if (sub === undefined || sub.master !== account || sub.role !== "subAccount")
+          return err(`Sub-account not registered: ${action.subAccountUser}`);
+        if (!isName(action.name)) return err("Invalid sub-account name.");
+        sub.name = action.name;
+        return ok("default");
+      }
+      case "createVault": {
+        if (action.initialUsd > withdrawable(account.clearinghouse(0)))
+          return err("Insufficient balance for withdrawal");
+        const vault = exchange.createVault(account, action.name);
+        exchange.transfers.vaultTransfer(account, vault.address, true, action.initialUsd, exchange.nowMs);
+        return okWith("createVault", vault.address);
+      }
+      case "vaultModify":
+        return exchange.account(action.vaultAddress)?.master === account
+          ? ok("default")
+          : err(`Vault not registered: ${action.vaultAddress}`);
+      default:
+        return undefined;
+    }
+  }
+
+  // --- Permissions and settings --------------------------------------------------------------------------------------
+
+  private permit(account: Account, action: Action, wallMs: number): ExchangeResponse {
     const { agents, settings } = this.exchange;
     switch (action.type) {
       case "approveAgent": {
         const isAccount = (address: string): boolean => this.exchange.account(address) !== undefined;
         const { agentAddress, agentName } = action;
-        const refusal = agents.approve(account, agentAddress, agentName, wallMs, 0, isAccount);
+        const refusal = agents.approve(
+          account,
+          agentAddress,
+          agentName,
+          wallMs,
+          account.subAccounts.length,
+          isAccount,
+        );
         return refusal === undefined ? ok("default") : err(refusal);
       }
       case "approveBuilderFee": {
@@ -83,3 +222,6 @@ export class AccountActions {
     return ok("default");
   }
 }
+
+/** Of sub-accounts: 1 to 16 characters. */
+const isName = (name: string): boolean => name.length >= 1 && name.length <= 16;

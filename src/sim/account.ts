@@ -162,7 +162,7 @@ export class Account {
     readonly role: AccountRole,
     /** Of a sub-account its owner, of a vault its leader. */
     readonly master: Account | undefined = undefined,
-    readonly name: string = "",
+    public name: string = "",
   ) {
     this.isHouse = role === "house";
     this.isMarginExempt = role === "house" || role === "liquidator";

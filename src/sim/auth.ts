@@ -219,7 +219,11 @@ export function recoverSigner(
   const { action } = envelope;
   const sig = parseSignature(envelope.signature);
   if (sig === undefined) return undefined;
-  if (isUserSigned(action)) return addressOf(sig, userSignedDigest(action));
+  if (isUserSigned(action)) {
+    // The chain's name is what keeps testnet's signatures off mainnet; the source letter of phantom agents says the same.
+    const source = action.hyperliquidChain === "Mainnet" ? "a" : "b";
+    return sources.includes(source) ? addressOf(sig, userSignedDigest(action)) : undefined;
+  }
   const connectionId = actionHash(action, envelope.nonce, envelope.vaultAddress, envelope.expiresAfter);
   let first: string | undefined;
   for (const source of sources) {

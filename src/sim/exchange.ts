@@ -41,6 +41,8 @@ export interface ExchangeOptions extends FundingOptions, LiquidationOptions {
   readonly fees: FeeSchedule;
   /** Volume an account needs before it may arm scheduleCancel; the venue asks for 1,000,000. */
   readonly scheduleCancelMinVolumeUsd: number;
+  /** Volume an account needs before it may create sub-accounts; the venue asks for 100,000. */
+  readonly subAccountMinVolumeUsd: number;
   /** Largest distance of a limit price from the mark, as a fraction of it. */
   readonly priceBand: number;
   /** Before any volume; more with it, up to 5000. */
@@ -53,6 +55,7 @@ export const DEFAULT_EXCHANGE_OPTIONS: ExchangeOptions = {
   universe: DEFAULT_UNIVERSE,
   fees: VENUE_FEES,
   scheduleCancelMinVolumeUsd: 0,
+  subAccountMinVolumeUsd: 0,
   priceBand: 0.8,
   openOrdersMax: 1000,
   activationFeeMicroUsd: 1_000_000,

@@ -65,26 +65,28 @@ export class ActionExecutor {
     if (typeof signing === "string") return err(signing);
     const mismatch = nonceMismatch(envelope);
     if (mismatch !== undefined) return err(mismatch);
+    // Of user-signed actions neither is signed, so neither counts.
     const isL1 = !isUserSigned(envelope.action);
-    if (isL1 && envelope.vaultAddress !== undefined)
-      return err(`Vault not registered: ${envelope.vaultAddress}`);
+    const vaultAddress = isL1 ? envelope.vaultAddress : undefined;
+    const account = this.exchange.accountFor(signing, vaultAddress);
+    if (account === undefined) return err(`Vault not registered: ${vaultAddress}`);
     if (isL1 && envelope.expiresAfter !== undefined && envelope.expiresAfter < wallMs) {
-      signing.requests.charge(EXPIRED_ACTION_WEIGHT);
+      account.requests.charge(EXPIRED_ACTION_WEIGHT);
       return err("Action already expired");
     }
     const badNonce = this.noncesOf(signer).take(envelope.nonce, wallMs);
     if (badNonce !== undefined) return err(badNonce);
-    const { requests } = signing;
+    const { requests } = account;
     const length = actionLength(envelope.action);
     if (length > WEIGHT_MAX) return err(`Signed action over weight limit of ${WEIGHT_MAX}.`);
     if (this.options.addressLimit === "venue") {
       const kind = budgetKind(envelope.action.type);
-      const spent = requests.refusal(kind, signing.cumVolumeUsd, wallMs, this.options.initialRequests);
+      const spent = requests.refusal(kind, account.cumVolumeUsd, wallMs, this.options.initialRequests);
       if (spent !== undefined) return err(spent);
     }
     requests.charge(Math.max(1, length));
     return this.exchange.inTransaction(() =>
-      this.carryOut(signing, envelope.action, Math.floor(exchMs), wallMs),
+      this.carryOut(account, envelope.action, Math.floor(exchMs), wallMs),
     );
   }
 
@@ -153,7 +155,7 @@ export class ActionExecutor {
       case "noop":
         return ok("default");
       default:
-        return this.accountActions.carryOut(account, action, wallMs);
+        return this.accountActions.carryOut(account, action, exchMs, wallMs);
     }
   }
 
