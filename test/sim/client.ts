@@ -52,6 +52,7 @@ export function sign(
   nonce: number,
   source = "b",
   expiresAfter?: number,
+  vault?: string,
 ): { r: string; s: string; v: number } {
   const digest = keccak256(
     concat([
@@ -61,7 +62,7 @@ export function sign(
         concat([
           "0x26f05c2f7239b6983075e58321292d77b3aa173d19b27257ac96ab362570f508",
           keccak256(new TextEncoder().encode(source)),
-          connectionId(action, nonce, undefined, expiresAfter),
+          connectionId(action, nonce, vault, expiresAfter),
         ]),
       ),
     ]),
@@ -156,15 +157,48 @@ export class SimClient {
     return this.frame("subscriptionResponse", (d) => d.subscription.type === subscription["type"], from);
   }
 
-  envelope(action: unknown, extra: Record<string, unknown> = {}): Record<string, unknown> {
+  envelope(action: unknown, extra: Record<string, unknown> = {}, vault?: string): Record<string, unknown> {
     lastNonce = Math.max(lastNonce + 1, Date.now());
     return {
       action,
       nonce: lastNonce,
-      signature: sign(this.wallet, action, lastNonce),
-      vaultAddress: null,
+      signature: sign(this.wallet, action, lastNonce, "b", undefined, vault),
+      vaultAddress: vault ?? null,
       ...extra,
     };
+  }
+
+  /** An envelope of typed data: `fields` are [name, Solidity type] as they are signed. */
+  async typedEnvelope(
+    primaryType: string,
+    fields: readonly (readonly [name: string, type: string])[],
+    action: Record<string, unknown>,
+  ): Promise<Record<string, unknown>> {
+    lastNonce = Math.max(lastNonce + 1, Date.now());
+    const nonceField = fields.some(([name]) => name === "time") ? "time" : "nonce";
+    const full = {
+      ...action,
+      hyperliquidChain: "Testnet",
+      signatureChainId: "0x66eee",
+      [nonceField]: lastNonce,
+    };
+    const types = [
+      ["hyperliquidChain", "string"] as const,
+      ...fields,
+      [nonceField, "uint64"] as const,
+    ].filter(([name], i, all) => all.findIndex((f) => f[0] === name) === i);
+    const text = await this.wallet.signTypedData(
+      {
+        name: "HyperliquidSignTransaction",
+        version: "1",
+        chainId: 0x66eee,
+        verifyingContract: `0x${"0".repeat(40)}`,
+      },
+      { [`HyperliquidTransaction:${primaryType}`]: types.map(([name, type]) => ({ name, type })) },
+      Object.fromEntries(types.map(([name]) => [name, (full as Record<string, unknown>)[name]])),
+    );
+    const { r, s, v } = Signature.from(text);
+    return { action: full, nonce: lastNonce, signature: { r, s, v }, vaultAddress: null };
   }
 
   async post(type: "info" | "action", payload: unknown): Promise<Frame["data"]> {
@@ -175,8 +209,8 @@ export class SimClient {
   }
 
   /** Signs and sends over WebSocket; @returns the exchange's answer. */
-  async act(action: unknown): Promise<Frame["data"]> {
-    return (await this.post("action", this.envelope(action))).payload;
+  async act(action: unknown, vault?: string): Promise<Frame["data"]> {
+    return (await this.post("action", this.envelope(action, {}, vault))).payload;
   }
 
   async http(path: string, body: unknown): Promise<{ status: number; text: string; json: Loose }> {
