@@ -1,4 +1,7 @@
-/** A child process: the simulated exchange with an empty market that accepts every post-only order, for latency benches. */
+/**
+ * A child process: the simulated exchange with an empty market that accepts every post-only order. Asked for `"cpu"`, it tells the
+ * microseconds of processor time that it has used.
+ */
 import { OpenMarket, startSimServer } from "../../src/sim/index.js";
 import { startClock, systemTimers } from "../../src/threads/system-clock.js";
 
@@ -16,4 +19,8 @@ const server = await startSimServer({
   log: () => {},
 });
 process.on("disconnect", () => process.exit(0));
+process.on("message", () => {
+  const { user, system } = process.cpuUsage();
+  process.send!({ cpuUs: user + system });
+});
 process.send({ port: server.port });

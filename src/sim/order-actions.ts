@@ -53,35 +53,42 @@ export class OrderActions {
         return ok("cancel", statuses);
       }
       case "modify": {
-        const status = this.modifyOne(account, action.oid, action.order, action.a === true, exchMs);
+        const specs = this.specsOf([action.order], false, exchMs);
+        if (typeof specs === "string") return err(specs);
+        const status = this.modifyOne(account, action.oid, specs[0]!, action.a === true, exchMs);
         return isRefusal(status) ? err(status.error) : ok("default");
       }
       case "batchModify": {
         if (action.modifies.length === 0) return err("Modifies are empty.");
         const wires = action.modifies.map((m) => m.order);
-        const refusal = this.payloadError(wires, false, exchMs);
-        if (refusal !== undefined) return ok("order", [{ error: refusal }]);
-        const statuses = action.modifies.map((m) =>
-          this.modifyOne(account, m.oid, m.order, action.a === true, exchMs),
+        const specs = this.specsOf(wires, false, exchMs);
+        if (typeof specs === "string") return ok("order", [{ error: specs }]);
+        const statuses = action.modifies.map((m, i) =>
+          this.modifyOne(account, m.oid, specs[i]!, action.a === true, exchMs),
         );
         return ok("order", statuses);
       }
     }
   }
 
-  /** What is wrong with the payload as such: one text for the whole action, and nothing is placed (reference 4.10). */
-  private payloadError(
+  /**
+   * The orders on integers, or what is wrong with the payload as such: one text for the whole action, and nothing is placed
+   * (reference 4.10).
+   */
+  private specsOf(
     orders: readonly OrderWire[],
     isPositionTpsl: boolean,
     exchMs: number,
-  ): string | undefined {
+  ): OrderSpec[] | string {
+    const specs: OrderSpec[] = [];
     for (const wire of orders) {
       const spec = this.exchange.parseOrder(wire, isPositionTpsl);
       if (typeof spec === "string") return spec;
       if (exchMs < this.postOnlyUntilMs && (spec.tif !== "Alo" || spec.trigger !== undefined))
         return "Only post-only orders allowed immediately after network upgrade";
+      specs.push(spec);
     }
-    return undefined;
+    return specs;
   }
 
   private place(
@@ -90,22 +97,17 @@ export class OrderActions {
     grouping: Grouping,
     exchMs: number,
   ): ExchangeResponse {
-    if (orders.length === 0) return ok("order", [{ error: "Orders are empty." }]);
-    const refusal =
-      groupingError(orders, grouping) ?? this.payloadError(orders, grouping === "positionTpsl", exchMs);
-    if (refusal !== undefined) return ok("order", [{ error: refusal }]);
-    if (typeof grouping === "object") return ok("order", [{ error: NO_PRIORITY }]);
-    if (grouping === "na")
-      return ok(
-        "order",
-        orders.map((wire) => this.placeOne(account, wire, exchMs)),
-      );
-    return ok("order", this.placeGroup(account, orders, grouping === "positionTpsl", exchMs));
+    const isPositionTpsl = grouping === "positionTpsl";
+    const specs = shapeError(orders, grouping) ?? this.specsOf(orders, isPositionTpsl, exchMs);
+    if (typeof specs === "string") return ok("order", [{ error: specs }]);
+    const statuses =
+      grouping === "na"
+        ? specs.map((spec) => this.placeOne(account, spec, exchMs))
+        : this.placeGroup(account, specs, isPositionTpsl, exchMs);
+    return ok("order", statuses);
   }
 
-  private placeOne(account: Account, wire: OrderWire, exchMs: number): PlacementStatus {
-    const spec = this.exchange.parseOrder(wire);
-    if (typeof spec === "string") return { error: spec };
+  private placeOne(account: Account, spec: OrderSpec, exchMs: number): PlacementStatus {
     return isTriggerSpec(spec)
       ? this.triggers.place(account, spec, exchMs)
       : this.exchange.place(account, spec, exchMs).status;
@@ -114,15 +116,13 @@ export class OrderActions {
   /** TP/SL with their parent first, or those of a position. */
   private placeGroup(
     account: Account,
-    orders: readonly OrderWire[],
+    specs: readonly OrderSpec[],
     isPositionTpsl: boolean,
     exchMs: number,
   ): PlacementStatus[] {
     let group = new OrderGroup<SimOrder>(undefined);
     let refused: Refusal | undefined;
-    return orders.map((wire) => {
-      const spec = this.exchange.parseOrder(wire, isPositionTpsl);
-      if (typeof spec === "string") return { error: spec };
+    return specs.map((spec) => {
       if (isTriggerSpec(spec))
         return refused ?? this.triggers.place(account, spec, exchMs, group, isPositionTpsl);
       const order = this.exchange.newOrder(account, spec, exchMs);
@@ -154,20 +154,19 @@ export class OrderActions {
   private modifyOne(
     account: Account,
     target: number | string,
-    wire: OrderWire,
+    spec: OrderSpec,
     isAlways: boolean,
     exchMs: number,
   ): PlacementStatus {
-    const refusal = this.payloadError([wire], false, exchMs);
-    if (refusal !== undefined) return { error: refusal };
+    const suffix = `asset=${spec.market.venueAssetId}`;
     const old = typeof target === "number" ? account.openOrders.get(target) : account.byCloid.get(target);
     const isLive = old !== undefined && account.openOrders.has(old.oid);
-    if (!isLive && !isAlways) return { error: `Cannot modify canceled or filled order asset=${wire.a}` };
-    let placed = wire;
+    if (!isLive && !isAlways) return { error: `Cannot modify canceled or filled order ${suffix}` };
+    let placed = spec;
     if (!isAlways) {
-      if (!("limit" in wire.t) || (wire.t.limit.tif !== "Alo" && wire.t.limit.tif !== "Gtc"))
-        return { error: `Modified order must be Alo or Gtc asset=${wire.a}` };
-      placed = { ...wire, t: { limit: { tif: "Alo" } } };
+      if (spec.trigger !== undefined || (spec.tif !== "Alo" && spec.tif !== "Gtc"))
+        return { error: `Modified order must be Alo or Gtc ${suffix}` };
+      placed = { ...spec, tif: "Alo" };
     }
     if (isLive) this.exchange.cancel(old, exchMs);
     const status = this.placeOne(account, placed, exchMs);
@@ -182,9 +181,12 @@ const isRefusal = (status: PlacementStatus): status is Refusal =>
 const isTriggerSpec = (spec: OrderSpec): spec is OrderSpec & { readonly trigger: TriggerSpec } =>
   spec.trigger !== undefined;
 
-/** A parent and one or two exits, or exits alone; exits only reduce. The venue's wording of the last is not known. */
-function groupingError(orders: readonly OrderWire[], grouping: Grouping): string | undefined {
-  if (grouping === "na" || typeof grouping === "object") return undefined;
+/** What is wrong with the orders together. The venue's wording of the last text is not known. */
+function shapeError(orders: readonly OrderWire[], grouping: Grouping): string | undefined {
+  if (orders.length === 0) return "Orders are empty.";
+  if (typeof grouping === "object") return NO_PRIORITY;
+  if (grouping === "na") return undefined;
+  // A parent and one or two exits, or exits alone; exits only reduce.
   const exits = grouping === "normalTpsl" ? orders.slice(1) : orders;
   const isParentPlain = grouping === "positionTpsl" || "limit" in orders[0]!.t;
   const areTriggers = exits.every((o) => "trigger" in o.t);
