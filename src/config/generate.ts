@@ -9,6 +9,7 @@ base_url = "testnet"             # mainnet, testnet, localhost (the simulated ex
 # keystore = "keystore.json"     # encrypted key file, made by: market-maker key import
 # password_file = "..."          # first line: the keystore's password; unset: asked at the terminal
 # private_key = "..."            # prefer the environment variable HYPERLIQUID_PRIVATE_KEY or a keystore
+# vault_address = "0x0000000000000000000000000000000000000000"   # sub-account or vault traded for; the key is its owner's or their agent's
 
 [trading]
 asset = "BTC"                    # one coin, or several separated by commas
@@ -56,6 +57,7 @@ threads = 1                      # kernel workers; assets are spread over them
 wait = "hybrid"                  # spin (a core of its own per thread), hybrid, sleep
 # data_dir = "/var/lib/market-maker"  # journal, checkpoints, locks; unset: the user's state directory
 min_requote_ms = 0               # least time between two batches for one asset
+order_expiry_ms = 0              # the venue refuses orders that reach it later than this, at 5 times the weight; 0: off, as a clock this slow would have all refused
 standby = false                  # a second market-data connection: the first frame wins, no gap when one dies
 relay_port = 0                   # republish the feed and accept pushed frames; 0: off
 relay_host = "127.0.0.1"

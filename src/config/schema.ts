@@ -22,6 +22,10 @@ export const configSchema = z.strictObject({
       private_key: z.string().optional(),
       keystore: z.string().min(1).optional(),
       password_file: z.string().min(1).optional(),
+      vault_address: z
+        .string()
+        .regex(/^0x[0-9a-fA-F]{40}$/, "want 0x and 40 hex digits")
+        .optional(),
     })
     .prefault({}),
   trading: z
@@ -93,6 +97,7 @@ export const configSchema = z.strictObject({
       wait: z.enum(WAIT_MODES).default("hybrid"),
       data_dir: z.string().optional(),
       min_requote_ms: nonNegative.default(0),
+      order_expiry_ms: z.int().min(0).max(600_000).default(0),
       standby: z.boolean().default(false),
       relay_port: port.default(0),
       relay_host: z.string().default("127.0.0.1"),

@@ -62,6 +62,8 @@ export interface LiveOptions {
   readonly sessionId: number;
   /** Highest nonce that an earlier run used; 0: none known. */
   readonly lastNonce: number;
+  /** 0: orders do not expire on their way. */
+  readonly orderExpiryMs: number;
   /** Undefined: every nonce. */
   readonly nonceLane: number | undefined;
   readonly wait: WaitMode;
@@ -151,6 +153,8 @@ export class LiveEngine {
         error: (fields, text) => o.log("error", text, fields as Readonly<Record<string, unknown>>),
       },
       accountAddress: facts.account,
+      ...(facts.vaultAddress === undefined ? {} : { vaultAddress: facts.vaultAddress }),
+      ...(o.orderExpiryMs === 0 ? {} : { expiresAfterMs: o.orderExpiryMs }),
       limits: o.limits,
       nonces: new NonceSequence(clock, { last: o.lastNonce, lane: o.nonceLane }),
       tap: privateTap,
@@ -190,6 +194,7 @@ export class LiveEngine {
       gateway: this.gateway,
       executor: this.trader.executor,
       facts,
+      ...(facts.vaultAddress === undefined ? {} : { vaultAddress: facts.vaultAddress }),
       watchdog: o.watchdog,
       watchdogMode: o.watchdogMode,
       deadManMs: o.deadManMs,

@@ -238,6 +238,7 @@ class Run {
       seed,
       sessionId,
       nonceLane,
+      orderExpiryMs: config.engine.order_expiry_ms,
       lastNonce: Number.isSafeInteger(lastNonce) && lastNonce > 0 ? lastNonce : 0,
       wait: config.engine.wait,
       kernelCount: config.engine.threads,

@@ -2,7 +2,7 @@
 export class StartError extends Error {
   override readonly name = "StartError";
   constructor(
-    readonly code: "Unfunded" | "UnknownAgent" | "Dex" | "Decimals" | "Twice" | "NoSimulator",
+    readonly code: "Unfunded" | "Vault" | "UnknownAgent" | "Dex" | "Decimals" | "Twice" | "NoSimulator",
     message: string,
   ) {
     super(message);

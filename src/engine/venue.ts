@@ -14,8 +14,10 @@ import { StartError } from "./start-error.js";
 export interface VenueFacts {
   readonly endpoints: NetworkEndpoints;
   readonly signer: L1Signer;
-  /** The account traded for: the signer's own, or the master that approved it as agent. */
+  /** The account traded for: the vault's, else the signer's own, or the master that approved it as agent. */
   readonly account: string;
+  /** Sub-account or vault that every action names; undefined: the account is the signer's or its master's. */
+  readonly vaultAddress: string | undefined;
   readonly instruments: readonly Instrument[];
   /** By engine index. */
   readonly midPx: readonly number[];
@@ -109,7 +111,10 @@ export async function gatherFacts(
     limits: r.limits,
   });
   const markets = await resolveMarkets(info, r.config.trading);
-  const account = await accountOf(info, signer.address);
+  const owner = await accountOf(info, signer.address);
+  const vaultAddress = r.config.network.vault_address?.toLowerCase();
+  if (vaultAddress !== undefined) await checkVault(info, vaultAddress, owner);
+  const account = vaultAddress ?? owner;
   const funds = await fundsOf(info, account, markets, endpoints.name);
   const fees = await info.userFees(account);
   const rates = {
@@ -121,6 +126,7 @@ export async function gatherFacts(
     endpoints,
     signer,
     account,
+    vaultAddress,
     instruments: markets.map((m) => m.instrument),
     midPx: markets.map((m) => m.midPx),
     markets,
@@ -175,6 +181,18 @@ function unfunded(account: string, network: string, dex: string, collateral: str
     dex === ""
       ? `account ${account} holds no margin on ${network}: check that the key is the right one, or deposit first`
       : `account ${account} holds no ${collateral} on DEX ${dex} of ${network}: move ${collateral} into the DEX first (transfer on the Hyperliquid site, or action sendAsset with destinationDex "${dex}")`,
+  );
+}
+
+/** A vault's leader is not asked for: the venue refuses the first action of anybody else. */
+export async function checkVault(info: InfoClient, vault: string, owner: string): Promise<void> {
+  const { role, data } = await info.userRole(vault);
+  if (role === "vault" || (role === "subAccount" && data?.master === owner)) return;
+  const what =
+    role === "subAccount" ? `a sub-account of ${data?.master ?? "somebody else"}` : `"${role}" to the venue`;
+  throw new StartError(
+    "Vault",
+    `vault_address ${vault} is ${what}, no vault or sub-account of ${owner}: correct network.vault_address, or leave it out`,
   );
 }
 

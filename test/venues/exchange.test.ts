@@ -1,6 +1,7 @@
 /** Commands over HTTP: against a stub for what the venue may answer, and against the simulated exchange for what it makes of them. */
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { Clock, Timers } from "../../src/domain/index.js";
+import { checkVault } from "../../src/engine/venue.js";
 import { OpenMarket, type SimServer, startSimServer } from "../../src/sim/index.js";
 import { approveAgent, isAgentName } from "../../src/venues/hyperliquid/agents.js";
 import type { VenueError } from "../../src/venues/hyperliquid/errors.js";
@@ -255,6 +256,15 @@ describe("the simulated exchange", () => {
     await approveAgent({ ...approval, agent: second.address, isReplacing: true });
     expect((await refusedBy(client(agent).l1(l1.noop()))).code).toBe("Refused");
     await client(second).l1(l1.noop());
+  });
+
+  test("says whether a sub-account belongs to the key that should trade for it", async () => {
+    const sub = sim.exchange.createSubAccount(sim.exchange.account(master.address)!, "desk");
+    await checkVault(info, sub.address, master.address);
+    await expect(checkVault(info, sub.address, friend.address)).rejects.toThrow(
+      `vault_address ${sub.address} is a sub-account of ${master.address}, no vault or sub-account of ${friend.address}`,
+    );
+    await expect(checkVault(info, friend.address, master.address)).rejects.toThrow(/is "user" to the venue/);
   });
 
   test("names of agents are 1 to 16 printable characters", () => {
