@@ -1,3 +1,4 @@
+import { formatPrice } from "@nktkas/hyperliquid/utils";
 import { Wallet } from "ethers";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { Sdk } from "./sdk.js";
@@ -65,6 +66,8 @@ describe("take profit, stop loss, TWAP", () => {
 });
 
 describe("transfers, agents, sub-accounts", () => {
+  const other = new Wallet(`0x${"44".repeat(32)}`);
+
   test("an approved agent trades for its master", async () => {
     const agent = new Wallet(`0x${"55".repeat(32)}`);
     await sdk.exchange(wallet).approveAgent({ agentAddress: agent.address, agentName: "quoter" });
@@ -75,5 +78,48 @@ describe("transfers, agents, sub-accounts", () => {
     await exchange.cancel({ cancels: [{ a: 0, o: oid }] });
     expect((await sdk.info.extraAgents({ user })).map((a) => a.name)).toContain("quoter");
     expect(await sdk.info.userRole({ user: agent.address })).toMatchObject({ role: "agent" });
+  });
+
+  test("money moves: to another user, between spot and perps, out", async () => {
+    const exchange = sdk.exchange(wallet);
+    await exchange.usdSend({ destination: other.address, amount: "100" });
+    const state = await sdk.info.clearinghouseState({ user: other.address });
+    expect(Number(state.marginSummary.accountValue)).toBeGreaterThan(90);
+    await exchange.usdClassTransfer({ amount: "50", toPerp: false });
+    await exchange.usdClassTransfer({ amount: "50", toPerp: true });
+    await exchange.withdraw3({ destination: user, amount: "10" });
+  });
+
+  test("a sub-account trades by vaultAddress", async () => {
+    const exchange = sdk.exchange(wallet);
+    const created = await exchange.createSubAccount({ name: "second book" });
+    const subAccountUser = created.response.data;
+    await exchange.subAccountTransfer({ subAccountUser, isDeposit: true, usd: 1_000_000_000 });
+    const sub = sdk.exchange(wallet, { vault: subAccountUser });
+    await sub.order({ orders: [limit(-5, "Alo")], grouping: "na" });
+    expect(await sdk.info.openOrders({ user: subAccountUser })).toHaveLength(1);
+    expect(await sdk.info.openOrders({ user })).toEqual([]);
+    expect((await sdk.info.subAccounts({ user }))?.map((s) => s.name)).toEqual(["second book"]);
+  });
+});
+
+describe("leverage and margin", () => {
+  test("cross and isolated, margin in and out", async () => {
+    const exchange = sdk.exchange(wallet);
+    await exchange.updateLeverage({ asset: 1, isCross: false, leverage: 3 });
+    const ask = Number((await sdk.info.l2Book({ coin: "ETH" }))!.levels[1][0]!.px);
+    const eth = { a: 1, b: true, p: formatPrice(ask * 1.01, 4), s: "0.01", r: false };
+    await exchange.order({ orders: [{ ...eth, t: { limit: { tif: "Ioc" } } }], grouping: "na" });
+    await exchange.updateIsolatedMargin({ asset: 1, isBuy: true, ntli: 10_000_000 });
+    const state = await sdk.info.clearinghouseState({ user });
+    expect(state.assetPositions.find((p) => p.position.coin === "ETH")?.position.leverage).toMatchObject({
+      type: "isolated",
+      value: 3,
+    });
+    await exchange.order({
+      orders: [{ ...eth, b: false, p: formatPrice(ask * 0.98, 4), r: true, t: { limit: { tif: "Ioc" } } }],
+      grouping: "na",
+    });
+    await exchange.updateLeverage({ asset: 1, isCross: true, leverage: 10 });
   });
 });

@@ -2,7 +2,14 @@
 import type { ISubscription } from "@nktkas/hyperliquid";
 import { formatPrice } from "@nktkas/hyperliquid/utils";
 import { Wallet } from "ethers";
-import { BTC_LIKE, DEV_KEY, type SimServer, SyntheticMarket, startSimServer } from "../../src/sim/index.js";
+import {
+  BTC_LIKE,
+  DEV_KEY,
+  demoParams,
+  type SimServer,
+  SyntheticMarket,
+  startSimServer,
+} from "../../src/sim/index.js";
 import { realClock, realTimers } from "../sim/real-time.js";
 import { isKnownBeyondSdk } from "./known.js";
 import { openSdk, type Sdk } from "./sdk.js";
@@ -12,6 +19,8 @@ export const user = wallet.address as `0x${string}`;
 /** The SDK takes a hex text that is a small number for an oid: its own random ones are large, as these are. */
 export const cloid = (n: number): `0x${string}` => `0x${(0xabc00000 + n).toString(16).padEnd(32, "1")}`;
 
+/** Two perps of the first dex, one of a HIP-3 dex, two spot pairs. */
+const COINS = ["BTC", "ETH", "hyna:BTC", "PURR/USDC", "@107"];
 const EVENT_TIMEOUT_MS = 5000;
 
 export class Venue {
@@ -25,10 +34,7 @@ export class Venue {
     const server = await startSimServer({
       port: 0,
       speed: 1,
-      markets: [
-        new SyntheticMarket(BTC_LIKE, 5),
-        new SyntheticMarket({ ...BTC_LIKE, coin: "ETH", szDecimals: 4, maxLeverage: 25, px: 4000 }, 6),
-      ],
+      markets: COINS.map((coin, i) => new SyntheticMarket(demoParams(coin, BTC_LIKE)!, 5 + i)),
       clock: realClock,
       timers: realTimers,
       log: () => {},
