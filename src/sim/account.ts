@@ -20,6 +20,8 @@ export class SimOrder extends BookOrder {
   trigger: Trigger | undefined = undefined;
   /** The TP/SL orders that depend on this one, or the ones it was placed with. */
   group: OrderGroup<SimOrder> | undefined = undefined;
+  /** Who charges on top of the exchange for this order's fills. */
+  builder: BuilderFee | undefined = undefined;
   /** Of a TWAP's slice. */
   twapId: number | null = null;
 
@@ -41,6 +43,13 @@ export class SimOrder extends BookOrder {
   }
 }
 
+/** A builder's own fee on an order (reference 4.2). */
+export interface BuilderFee {
+  readonly account: Account;
+  /** Tenths of a basis point. */
+  readonly rate: number;
+}
+
 /** A fill as `userFills` shows it (reference 2.8). */
 export interface FillWire {
   readonly coin: string;
@@ -59,6 +68,8 @@ export interface FillWire {
   readonly feeToken: string;
   readonly twapId: number | null;
   readonly cloid?: string;
+  /** Contained in `fee`; left out when there is none. */
+  readonly builderFee?: string;
   readonly liquidation?: FillLiquidation;
 }
 

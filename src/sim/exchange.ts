@@ -6,16 +6,17 @@
  * man's switch), the wall time (`wallMs`). At speed 1 the two are the same.
  *
  * Checks follow the order of reference/hyperliquid-api.md 8.3; texts are those of 4.11 and 4.12. Not modelled: portfolio
- * margin, builder fees, the growth limiter of open interest.
+ * margin, the growth limiter of open interest.
  */
 import { decimalToWire, Side, wireToDecimal } from "../domain/index.js";
-import { type Account, orderUpdateWire, SimOrder, type SimTif } from "./account.js";
+import { type Account, type BuilderFee, orderUpdateWire, SimOrder, type SimTif } from "./account.js";
 import type { OrderWire } from "./actions.js";
 import { ExchangeState } from "./exchange-state.js";
 import { type FeeSchedule, VENUE_FEES } from "./fees.js";
 import { Funding, type FundingOptions } from "./funding.js";
 import { type LiquidationDesk, type LiquidationOptions, Liquidator } from "./liquidation.js";
 import { isPerp, isSpot, type Market, TAPE_ADDRESS, type TradeWire, tapeHash } from "./listed-market.js";
+import { accountValue } from "./margin.js";
 import type { MatchEvents } from "./matching.js";
 import {
   checkMoney,
@@ -121,12 +122,16 @@ const NON_USER_CANCELS: ReadonlySet<string> = new Set([
   "delistedCanceled",
 ]);
 
+/** What a builder must hold to be paid (reference 4.2). */
+const BUILDER_VALUE_MICRO_USD = 100e6;
+
 export class Exchange extends ExchangeState implements LiquidationDesk {
   readonly transfers: Transfers;
   readonly funding: Funding;
   private readonly settlement: Settlement;
   private readonly liquidations: Liquidator;
   private nextOid = FIRST_OID;
+  private builder: BuilderFee | undefined;
   lifecycle: OrderLifecycle = NO_LIFECYCLE;
 
   constructor(readonly options: ExchangeOptions = DEFAULT_EXCHANGE_OPTIONS) {
@@ -181,6 +186,27 @@ export class Exchange extends ExchangeState implements LiquidationDesk {
   /** Pays funding on all perps now, whatever the hour. */
   settleFunding(exchMs: number): void {
     this.funding.settle(exchMs);
+  }
+
+  /**
+   * Runs an order action whose fills pay a builder.
+   * @returns the venue's error text when the builder may not charge so much.
+   */
+  withBuilder<T>(account: Account, terms: { b: string; f: number } | undefined, run: () => T): T | string {
+    if (terms === undefined) return run();
+    const builder = this.account(terms.b);
+    if (terms.f > (this.settings.of(account).builderFees.get(terms.b) ?? 0)) {
+      return "Builder fee has not been approved.";
+    }
+    if (builder === undefined || accountValue(builder.clearinghouse(0)) < BUILDER_VALUE_MICRO_USD) {
+      return "Builder has insufficient balance to be approved.";
+    }
+    this.builder = { account: builder, rate: terms.f };
+    try {
+      return run();
+    } finally {
+      this.builder = undefined;
+    }
   }
 
   // --- Orders ------------------------------------------------------------------------------------------------------
@@ -267,6 +293,7 @@ export class Exchange extends ExchangeState implements LiquidationDesk {
       spec.cloid,
       exchMs,
     );
+    order.builder = this.builder;
     if (!account.isHouse) account.remember(order);
     return order;
   }

@@ -34,8 +34,11 @@ export class OrderActions {
 
   carryOut(account: Account, action: OrderAction, exchMs: number): ExchangeResponse {
     switch (action.type) {
-      case "order":
-        return this.place(account, action.orders, action.grouping, exchMs);
+      case "order": {
+        const place = (): ExchangeResponse => this.place(account, action.orders, action.grouping, exchMs);
+        const answer = this.exchange.withBuilder(account, action.builder, place);
+        return typeof answer === "string" ? err(answer) : answer;
+      }
       case "cancel": {
         if (action.cancels.length === 0) return err("Cancels are empty.");
         const isFast = action.f === true;

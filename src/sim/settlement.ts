@@ -4,7 +4,7 @@
  * Nothing here refuses: what may not trade was stopped before. Every unit that leaves one place arrives in another.
  */
 import { pow10, Side } from "../domain/index.js";
-import { type Account, type FillWire, fillDirection, type SimOrder } from "./account.js";
+import { type Account, type BuilderFee, type FillWire, fillDirection, type SimOrder } from "./account.js";
 import type { Position } from "./clearinghouse.js";
 import type { ExchangeState } from "./exchange-state.js";
 import { isPerp, type Market, type PerpMarket, type SpotMarket } from "./listed-market.js";
@@ -29,6 +29,7 @@ export interface Execution {
   readonly isFree?: boolean;
   /** Of a TWAP's slice. */
   readonly twapId?: number | null;
+  readonly builder?: BuilderFee | undefined;
 }
 
 export class Settlement {
@@ -42,8 +43,8 @@ export class Settlement {
     tid: number,
     hash: string,
   ): void {
-    const { account, market, side, oid, cloid, twapId } = order;
-    this.settle({ account, market, side, pxTicks, szLots, isTaker, oid, cloid, tid, hash, twapId });
+    const { account, market, side, oid, cloid, twapId, builder } = order;
+    this.settle({ account, market, side, pxTicks, szLots, isTaker, oid, cloid, tid, hash, twapId, builder });
   }
 
   settle(e: Execution): void {
@@ -70,8 +71,10 @@ export class Settlement {
     const signedLots = e.side * e.szLots;
     const pnl = position.trade(signedLots, pxTicks);
     const fee = feeOf(micro, this.ppm(e));
-    house.balanceMicroUsd += pnl - fee;
+    const builderFee = feeOf(micro, builderPpm(e));
+    house.balanceMicroUsd += pnl - fee - builderFee;
     this.state.dexPot(dex.index).fees += fee;
+    if (e.builder !== undefined) e.builder.account.clearinghouse(dex.index).balanceMicroUsd += builderFee;
     market.openInterestLots += Math.max(0, position.szLots) - Math.max(0, startLots);
     if (!position.isCross) this.moveIsolated(account, position, startLots, signedLots, pxTicks);
     if (account.isHouse) return;
@@ -79,8 +82,9 @@ export class Settlement {
       startPosition: dec(startLots, market.szDecimals),
       dir: e.dir ?? this.direction(e, startLots, signedLots),
       closedPnl: dec(pnl, 6),
-      fee: dec(fee, 6),
+      fee: dec(fee + builderFee, 6),
       feeToken: dex.collateral.name,
+      ...(builderFee === 0 ? {} : { builderFee: dec(builderFee, 6) }),
     });
   }
 
@@ -111,7 +115,7 @@ export class Settlement {
   }
 
   private settleSpot(e: Execution, market: SpotMarket, quoteWei: number): void {
-    const { account, state } = { account: e.account, state: this.state };
+    const { account } = e;
     const { base, quote } = market.spot;
     const baseWei = e.szLots * pow10(base.weiDecimals - market.szDecimals);
     const bases = account.spot.balance(base);
@@ -121,6 +125,8 @@ export class Settlement {
     // The fee comes out of what is received: base when buying, quote when selling.
     const feeToken = isBuy ? base : quote;
     const fee = feeOf(isBuy ? baseWei : quoteWei, this.ppm(e));
+    // Builders are paid in quote only: nothing on purchases.
+    const builderFee = isBuy ? 0 : feeOf(quoteWei, builderPpm(e));
     const quoteUnits = quoteWei / market.unitsPerQuote;
     if (isBuy) {
       bases.totalWei += baseWei - fee;
@@ -129,16 +135,18 @@ export class Settlement {
     } else {
       bases.entryNtl = startWei > 0 ? bases.entryNtl * Math.max(0, 1 - baseWei / startWei) : 0;
       bases.totalWei -= baseWei;
-      quotes.totalWei += quoteWei - fee;
+      quotes.totalWei += quoteWei - fee - builderFee;
+      if (e.builder !== undefined) e.builder.account.spot.balance(quote).totalWei += builderFee;
     }
-    state.spotPot(feeToken).fees += fee;
+    this.state.spotPot(feeToken).fees += fee;
     if (account.isHouse) return;
     this.recordFill(e, {
       startPosition: dec(startWei, base.weiDecimals),
       dir: e.dir ?? (isBuy ? "Buy" : "Sell"),
       closedPnl: "0.0",
-      fee: dec(fee, feeToken.weiDecimals),
+      fee: dec(fee + builderFee, feeToken.weiDecimals),
       feeToken: feeToken.name,
+      ...(builderFee === 0 ? {} : { builderFee: dec(builderFee, feeToken.weiDecimals) }),
     });
   }
 
@@ -150,7 +158,7 @@ export class Settlement {
 
   private recordFill(
     e: Execution,
-    money: Pick<FillWire, "startPosition" | "dir" | "closedPnl" | "fee" | "feeToken">,
+    money: Pick<FillWire, "startPosition" | "dir" | "closedPnl" | "fee" | "feeToken" | "builderFee">,
   ): void {
     const { market, account } = e;
     const l = this.state.liquidating;
@@ -171,6 +179,7 @@ export class Settlement {
       feeToken: money.feeToken,
       twapId: e.twapId ?? null,
       ...(e.cloid === undefined ? {} : { cloid: e.cloid }),
+      ...(money.builderFee === undefined ? {} : { builderFee: money.builderFee }),
       ...(l === undefined
         ? {}
         : { liquidation: { liquidatedUser: l.liquidatedUser, markPx: l.markPx, method: l.method } }),
@@ -183,6 +192,9 @@ export class Settlement {
 /** Cut to the last decimal, as the documented fill of reference 8.13 is (0.0268689 is charged as 0.026868). */
 const feeOf = (amount: number, ppm: number): number =>
   Math.trunc((amount * ppm) / 1e6 + 1e-9 * Math.sign(ppm)) || 0;
+
+/** A tenth of a basis point is ten parts per million. */
+const builderPpm = (e: Execution): number => (e.builder === undefined ? 0 : e.builder.rate * 10);
 
 /** Cash that an opening trade may move into its isolated position: all but what the account's other business ties up. */
 const freeForOpening = (house: Parameters<typeof freeMargin>[0], p: Position): number =>

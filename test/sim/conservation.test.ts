@@ -72,6 +72,7 @@ function open(seed: number, seen: Map<string, number>): Session {
       note(fill.liquidation?.method ?? "plain fill");
       if (fill.dir === "Auto-Deleveraging") note(fill.dir);
       if (fill.fee.startsWith("-")) note("rebate");
+      if (fill.builderFee !== undefined) note("builder fee");
     },
     onFunding: () => note("funding"),
     onLiquidation: () => note("liquidation"),
@@ -89,19 +90,26 @@ function trade(s: Session): void {
   const market = exchange.markets[n]!;
   const mark = market.referenceTicks;
   const px = Math.max(1, Math.round(mark / l.step) + rng.below(11) - 5) * l.step;
-  exchange.place(
-    pick(rng, s.traders),
-    {
-      market,
-      side: rng.uniform() < 0.5 ? Side.Buy : Side.Sell,
-      pxTicks: px,
-      szLots: 1 + rng.below(l.lot * (rng.uniform() < 0.1 ? 10 : 1)),
-      tif: pick(rng, ["Gtc", "Gtc", "Gtc", "Alo", "Ioc", "FrontendMarket"] as const),
-      isReduceOnly: rng.uniform() < 0.25,
-      cloid: undefined,
-    },
-    s.nowMs,
-  );
+  const account = pick(rng, s.traders);
+  // Some orders pay a builder, who is one of the traders: their own fee may come back to them.
+  const builder = pick(rng, s.traders);
+  exchange.settings.of(account).builderFees.set(builder.address, 80);
+  const terms = rng.uniform() < 0.1 ? { b: builder.address, f: 1 + rng.below(80) } : undefined;
+  const place = () =>
+    exchange.place(
+      account,
+      {
+        market,
+        side: rng.uniform() < 0.5 ? Side.Buy : Side.Sell,
+        pxTicks: px,
+        szLots: 1 + rng.below(l.lot * (rng.uniform() < 0.1 ? 10 : 1)),
+        tif: pick(rng, ["Gtc", "Gtc", "Gtc", "Alo", "Ioc", "FrontendMarket"] as const),
+        isReduceOnly: rng.uniform() < 0.25,
+        cloid: undefined,
+      },
+      s.nowMs,
+    );
+  exchange.withBuilder(account, terms, place);
 }
 
 function transfer(s: Session): void {
@@ -299,6 +307,7 @@ describe("conservation", () => {
     for (const what of [
       "plain fill",
       "rebate",
+      "builder fee",
       "funding",
       "market",
       "backstop",

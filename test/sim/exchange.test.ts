@@ -196,6 +196,37 @@ describe("position effects", () => {
     audit(exchange, accounts);
   });
 
+  it("takes the surplus of several reduce-only orders from the oldest", () => {
+    const { exchange, accounts } = setUp();
+    const [a, , , house] = accounts;
+    const place = (account: Account, side: Side, px: number, sz: number, rest: Partial<OrderSpec> = {}) =>
+      exchange.place(account, spec(exchange, 0, side, px, sz, rest), NOW);
+    place(house!, Side.Sell, 1_000_000, 1000);
+    place(a!, Side.Buy, 1_000_000, 1000);
+    const [old, middle, young] = [600, 500, 300].map(
+      (sz, i) => place(a!, Side.Sell, 1_010_000 + i * 100, sz, { isReduceOnly: true }).order!,
+    );
+    expect([old!.szLots, middle!.szLots, young!.szLots]).toEqual([200, 500, 300]);
+    place(house!, Side.Buy, 999_000, 5000);
+    place(a!, Side.Sell, 999_000, 400, { tif: "Ioc" });
+    expect([old!.status, middle!.szLots, young!.szLots]).toEqual(["reduceOnlyCanceled", 300, 300]);
+    audit(exchange, accounts);
+  });
+
+  it("caps the value of an order by the asset's leverage, a limit order's at ten times a market order's", () => {
+    const { exchange } = setUp();
+    const rich = exchange.deposit(address(7), 1e9 * 1e6);
+    const place = (asset: number, px: number, sz: number, tif: OrderSpec["tif"]) =>
+      exchange.place(rich, spec(exchange, asset, Side.Buy, px, sz, { tif }), NOW).status;
+    const tooLarge = (asset: number) => ({ error: `Order value too large. asset=${asset}` });
+    // BTC at 40x: 30M; SOL at 20x: 5M.
+    expect(place(0, 1_000_000, 30_000_001, "Ioc")).toEqual(tooLarge(0));
+    expect(place(0, 1_000_000, 30_000_000, "Ioc")).not.toEqual(tooLarge(0));
+    expect(place(0, 1_000_000, 300_000_001, "Alo")).toEqual(tooLarge(0));
+    expect(place(1, 2_000_000, 2_500_001, "Ioc")).toEqual(tooLarge(1));
+    expect(place(1, 2_000_000, 25_000_000, "Alo")).not.toEqual(tooLarge(1));
+  });
+
   it("lets a whole position close below the minimum notional, but not a part of it", () => {
     const { exchange, accounts } = setUp();
     const [a, , , house] = accounts;

@@ -99,4 +99,26 @@ describe("fees", () => {
     // Spot counts double, growth-mode perps a tenth.
     expect(buyer!.dayVolumes[0]).toMatchObject({ takerUsd: 400, weightedUsd: 800 });
   });
+
+  it("a builder is paid its approved rate on top, in collateral or quote, and nothing without approval", () => {
+    const rig = new Rig();
+    const { exchange } = rig;
+    const market = rig.perp("ETH", 1000);
+    const [user, maker, builder] = [rig.user(1, 1000), rig.user(2, 1000), rig.user(3, 99)];
+    const terms = { b: builder.address, f: 50 };
+    const buy = () =>
+      exchange.withBuilder(user, terms, () => rig.place(user, market, Side.Buy, 1000, 1, { tif: "Ioc" }));
+    rig.place(maker, market, Side.Sell, 1000, 2);
+    expect(buy()).toBe("Builder fee has not been approved.");
+    exchange.settings.of(user).builderFees.set(builder.address, 50);
+    expect(buy()).toMatch(/^Builder has insufficient balance/);
+    rig.user(3, 1);
+    expect(buy()).toMatchObject({ status: { filled: { totalSz: "1.0" } } });
+    // 0.45 of the exchange and 5 bps of the builder.
+    expect(user.fills[0]).toMatchObject({ fee: "0.95", builderFee: "0.5" });
+    expect([rig.cash(user), rig.cash(builder)]).toEqual([999.05, 100.5]);
+    expect(maker.fills[0]).not.toHaveProperty("builderFee");
+    rig.place(user, market, Side.Buy, 1000, 1, { tif: "Ioc" });
+    expect(user.fills[1]).not.toHaveProperty("builderFee");
+  });
 });
