@@ -122,6 +122,8 @@ export function planAssets(config: Config, facts: PlanFacts, log: LogFn): Plan {
     assets.push({
       instrument: inst,
       maxBpsDiff: config.trading.max_bps_diff,
+      // The venue counts a tenth of the volume in growth-mode markets.
+      requestsPerUsd: facts.markets[inst.asset]?.isGrowth === true ? 0.1 : 1,
       minRequoteMs: config.engine.min_requote_ms,
       limits: riskLimits({
         maxPosLots: capped.maxPosLots,

@@ -1,5 +1,6 @@
 import { describe, expect, test } from "vitest";
-import { orderErrorCode } from "../../src/venues/hyperliquid/errors.js";
+import { errorLine } from "../../src/cli/report-error.js";
+import { orderErrorCode, VenueError } from "../../src/venues/hyperliquid/errors.js";
 import { errorStatus } from "../../src/venues/hyperliquid/replies.js";
 import { explainOrderError, ORDER_ERROR_HELP } from "../../src/venues/order-errors.js";
 import type { OrderErrorCode } from "../../src/venues/port.js";
@@ -49,6 +50,17 @@ const TEXTS: readonly (readonly [string, OrderErrorCode])[] = [
   ["Signed action over weight limit of 200.", "BatchTooLarge"],
   ["Error placing new order during modify: Insufficient margin to place order.", "InsufficientMargin"],
 ];
+
+test("the command line adds cause and remedy to what the venue refused", () => {
+  expect(errorLine(new VenueError("Refused", "leverage: Insufficient margin to place order."))).toBe(
+    "leverage: Insufficient margin to place order. (InsufficientMargin: not enough free collateral; add margin, reduce target_liquidity, or raise the leverage)",
+  );
+  expect(errorLine(new VenueError("Refused", "Must deposit before performing actions. User: 0x1"))).toMatch(
+    /NotAuthorised: the key may not trade for this account/,
+  );
+  expect(errorLine(new VenueError("Refused", "transfer: something new"))).toBe("transfer: something new");
+  expect(errorLine(new Error("first\nsecond"))).toBe("first");
+});
 
 describe("order errors", () => {
   test.each(TEXTS)("%s", (text, code) => {
