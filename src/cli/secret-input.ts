@@ -7,9 +7,10 @@ export function terminalSecret(): ((question: string) => Promise<string>) | unde
 
 function readHidden(question: string): Promise<string> {
   const { stdin, stderr } = process;
-  stderr.write(question);
+  // Before the question: whoever answers at once must not be echoed.
   stdin.setRawMode(true);
   stdin.setEncoding("utf8");
+  stderr.write(question);
   return new Promise((resolve, reject) => {
     let typed = "";
     const done = (settle: () => void): void => {

@@ -1,3 +1,4 @@
+import { spawn, spawnSync } from "node:child_process";
 import {
   existsSync,
   mkdirSync,
@@ -160,7 +161,7 @@ describe("a trading run at log level trace, with a journal", () => {
   });
 });
 
-describe("market-maker key", () => {
+describe("market-maker key", { timeout: 60_000 }, () => {
   test("import writes an encrypted file of mode 600, once, and never takes the key as an argument", async () => {
     const dir = folder();
     const password = secretFile(dir, "password", PASSWORD);
@@ -247,6 +248,34 @@ describe("market-maker key", () => {
       expect(leaks(Buffer.from(out), KEYS.master)).toEqual([]);
     }
   });
+
+  const hasScript = spawnSync("script", ["--version"]).status === 0;
+  test.skipIf(!hasScript)(
+    `at a terminal what is typed is not shown${hasScript ? "" : " (skipped: no script command)"}`,
+    async () => {
+      const dir = folder();
+      const main = join(import.meta.dirname, "../../dist/src/cli/main.js");
+      const command = `"${process.execPath}" "${main}" key import --keystore typed.json`;
+      const child = spawn("script", ["-qec", command, "/dev/null"], { cwd: dir });
+      let shown = "";
+      const typed = [KEYS.option, `${PASSWORD}x\u007f`, PASSWORD];
+      const questions = ["Private key", "New password", "The same again"];
+      child.stdout.on("data", (chunk: Buffer) => {
+        shown += chunk.toString();
+        if (questions[0] !== undefined && shown.includes(questions[0])) {
+          questions.shift();
+          child.stdin.write(`${typed.shift()}\r`);
+        }
+      });
+      const code = await new Promise((resolve) => {
+        child.once("close", resolve);
+      });
+      expect([code, questions], shown).toEqual([0, []]);
+      expect(leaks(Buffer.from(shown), KEYS.option)).toEqual([]);
+      const text = readFileSync(join(dir, "typed.json"), "utf8");
+      expect((await Wallet.fromEncryptedJson(text, PASSWORD)).privateKey).toBe(`0x${KEYS.option}`);
+    },
+  );
 
   test("a network that cannot be reached is said, and the address shown all the same", async () => {
     const dir = folder();
