@@ -345,7 +345,10 @@ class Run {
         speed: o.speed,
         seed: o.seed,
         extraArguments: o.faultArguments ?? [],
-        coins: o.origins.has("trading.asset") || o.tape === undefined ? syntheticCoins(o.config) : undefined,
+        coins:
+          o.origins.has("trading.asset") || o.tape === undefined
+            ? await demoCoins(o.config.trading)
+            : undefined,
       },
       systemTimers,
       this.userStop,
@@ -712,12 +715,23 @@ function publicConfig(config: Config): unknown {
   return { ...config, network };
 }
 
-/** The simulator's own markets are enough unless one of ours is missing; an unknown coin is then told by its listing. */
 /** Simulated exchanges on other ports are other networks. */
 const lockNetwork = (facts: VenueFacts): string =>
   `${facts.endpoints.name}-${new URL(facts.endpoints.infoUrl).port || "443"}`;
 
-function syntheticCoins(config: Config): readonly string[] | undefined {
-  const coins = config.trading.asset.split(",").map((c) => c.trim());
-  return coins.every((c) => ["BTC", "ETH", "SOL"].includes(c)) ? coins : undefined;
+/**
+ * The simulator's own markets for what is to be traded: only those run, each costs processor time. Undefined when one is not
+ * among them, which its listing then says. A DEX by its full name is known to the venue alone: all that have the coin run.
+ */
+async function demoCoins(trading: Config["trading"]): Promise<readonly string[] | undefined> {
+  // Loaded on demand: a live engine runs without the simulator's code.
+  const { DEMO_COINS } = await import("../sim/demo.js");
+  const wanted = trading.asset.split(",").map((name) => {
+    const coin = name.trim();
+    const full = trading.dex === undefined || coin.includes(":") ? coin : `${trading.dex}:${coin}`;
+    if (DEMO_COINS.includes(full)) return [full];
+    const base = full.split(":")[1];
+    return base === undefined ? [] : DEMO_COINS.filter((c) => c.split(":")[1] === base);
+  });
+  return wanted.every((coins) => coins.length > 0) ? [...new Set(wanted.flat())] : undefined;
 }

@@ -136,6 +136,7 @@ export class HyperliquidGateway implements OrderGateway {
   private readonly encoder: ActionEncoder;
   private readonly stream: PrivateStream;
   private readonly byCoin: ReadonlyMap<string, Instrument>;
+  /** Clearinghouses of this run: equity, margin and positions are summed over them, and over no other. */
   private readonly dexes: readonly string[];
   private readonly vaultBytes: Uint8Array | undefined;
   private readonly vaultText: Uint8Array | undefined;
@@ -166,7 +167,7 @@ export class HyperliquidGateway implements OrderGateway {
     this.nonces = options.nonces ?? new NonceSequence(options.clock);
     this.encoder = new ActionEncoder(options.instruments);
     this.byCoin = new Map(options.instruments.map((inst) => [inst.coin, inst]));
-    this.dexes = [...new Set(["", ...options.instruments.map((inst) => dexOf(inst.coin))])];
+    this.dexes = [...new Set(options.instruments.map((inst) => dexOf(inst.coin)))];
     this.limits = options.limits ?? new IpBudget(options);
     this.info = new InfoClient({ ...options, limits: this.limits });
     this.stream = new PrivateStream(
@@ -260,7 +261,9 @@ export class HyperliquidGateway implements OrderGateway {
   /** Resting orders of this account in this run's markets, on every dex of theirs; untriggered stops are left out. */
   async openOrders(): Promise<readonly OrderUpdate[]> {
     const lists = await Promise.all(
-      this.dexes.map((dex) => this.info.frontendOpenOrders(this.user, dex || undefined)),
+      [...new Set(["", ...this.dexes])].map((dex) =>
+        this.info.frontendOpenOrders(this.user, dex || undefined),
+      ),
     );
     const out: OrderUpdate[] = [];
     for (const order of lists.flat()) {
