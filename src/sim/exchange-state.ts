@@ -30,6 +30,7 @@ import {
   type Universe,
   USDC,
 } from "./universe.js";
+import { dec } from "./wire.js";
 
 export interface ExchangeEvents {
   /** A print made by matching here (not a replayed one). */
@@ -294,6 +295,8 @@ export class ExchangeState {
     const account = this.ensureAccount(address);
     account.clearinghouse(dexIndex).balanceMicroUsd += amountMicroUsd;
     this.dexPot(dexIndex).deposits += amountMicroUsd;
+    if (dexIndex === 0)
+      this.recordLedger(account, { type: "deposit", usdc: dec(amountMicroUsd, DEX_DECIMALS) });
     return account;
   }
 

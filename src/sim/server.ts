@@ -176,6 +176,7 @@ class Server implements SimServer, Gateway, SubscriptionSource {
       },
       (blockMs) => this.touched(blockMs),
     );
+    this.exchange.nowMs = Math.floor(clock.wallMs());
     const funding = Object.entries(options.funding ?? { [DEV_ADDRESS]: DEV_FUNDING_USD });
     for (const [address, usd] of funding) {
       this.exchange.deposit(address.toLowerCase(), Math.round(usd * 1e6));

@@ -21,13 +21,15 @@ import {
   withdrawable,
 } from "./margin.js";
 import type { Token } from "./universe.js";
-import { dec } from "./wire.js";
+import { dec, decOf } from "./wire.js";
 
 export type TransferError = string | undefined;
 
 export const INVALID_SEND = "Invalid send";
 const NO_BALANCE_WITHDRAWAL = "Insufficient balance for withdrawal";
 const NO_BALANCE_TRANSFER = "Insufficient balance for token transfer";
+/** What no transfer here costs: fees in the token itself. */
+const NATIVE_FEE = { nativeTokenFee: "0.0", nonce: null, feeToken: "" };
 const WITHDRAWAL_FEE_MICRO_USD = 1_000_000;
 
 /** A place of money in `sendAsset`: `""` is the first dex, `"spot"` the wallet, else a dex's name. */
@@ -97,10 +99,11 @@ export class Transfers {
       type: "spotTransfer",
       token: token.name,
       amount: dec(wei, token.weiDecimals),
-      usdcValue: "0.0",
+      usdcValue: this.usdcValue(token, wei),
       user: from.address,
       destination,
       fee: dec(fee, this.state.usdc.weiDecimals),
+      ...NATIVE_FEE,
     });
     return undefined;
   }
@@ -151,9 +154,10 @@ export class Transfers {
       destinationDex,
       token: token.name,
       amount: dec(wei, token.weiDecimals),
-      usdcValue: "0.0",
+      usdcValue: this.usdcValue(token, wei),
       fee: usd(fee),
       nativeTokenFee: "0.0",
+      nonce: Math.floor(exchMs),
       feeToken: token.name,
     });
     return undefined;
@@ -218,10 +222,11 @@ export class Transfers {
       type: "spotTransfer",
       token: token.name,
       amount: dec(wei, token.weiDecimals),
-      usdcValue: "0.0",
+      usdcValue: this.usdcValue(token, wei),
       user: from.address,
       destination: to.address,
       fee: "0.0",
+      ...NATIVE_FEE,
     });
     return undefined;
   }
@@ -245,12 +250,22 @@ export class Transfers {
     if (error !== undefined) return error;
     this.giveDex(to, dex, microUsd);
     vault.vaultShares.set(account.address, share + (isDeposit ? microUsd : -microUsd));
-    this.state.recordLedger(account, {
-      type: isDeposit ? "vaultDeposit" : "vaultWithdraw",
-      vault: vaultAddress,
-      usdc: usd(microUsd),
-      ...(isDeposit ? {} : { user: account.address }),
-    });
+    const amount = usd(microUsd);
+    this.state.recordLedger(
+      account,
+      isDeposit
+        ? { type: "vaultDeposit", vault: vaultAddress, usdc: amount }
+        : {
+            type: "vaultWithdraw",
+            vault: vaultAddress,
+            user: account.address,
+            requestedUsd: amount,
+            commission: "0.0",
+            closingCost: "0.0",
+            basis: amount,
+            netWithdrawnUsd: amount,
+          },
+    );
     return undefined;
   }
 
@@ -329,6 +344,14 @@ export class Transfers {
   }
 
   // --- Parts -------------------------------------------------------------------------------------------------------
+
+  /** At the mark of a pair that has the token as its base; stablecoins are worth what they say. */
+  private usdcValue(token: Token, wei: number): string {
+    const amount = wei / pow10(token.weiDecimals);
+    if (token.name.startsWith("USD")) return decOf(amount, 6);
+    const market = this.state.markets.find((m) => m.spot?.base === token);
+    return decOf(market === undefined ? 0 : (amount * market.referenceTicks) / pow10(market.pxDecimals), 6);
+  }
 
   private weiOf(token: Token, microUsd: number): number {
     return token.weiDecimals >= 6 ? microUsd * this.state.weiPerMicro(token) : Number.NaN;

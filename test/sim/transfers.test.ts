@@ -19,6 +19,7 @@ describe("transfers", () => {
     expect(transfers.usdClassTransfer(user, 25_000_001, true, NOW)).toBeUndefined();
     expect(rig.cash(user)).toBe(100);
     expect(user.ledger.map((l) => l.delta)).toEqual([
+      { type: "deposit", usdc: "100.0" },
       { type: "accountClassTransfer", usdc: "25.000001", toPerp: false },
       { type: "accountClassTransfer", usdc: "25.000001", toPerp: true },
     ]);
