@@ -15,17 +15,17 @@ interface Played {
   readonly log: string[];
 }
 
-function world(faults: readonly FaultRule[] = []): Played {
+function world(faults: readonly FaultRule[] = [], fundingUsd = FUNDING_USD): Played {
   const log: string[] = [];
   const run = quotingRun({
     seed: SEED,
     faults,
-    fundingUsd: FUNDING_USD,
+    fundingUsd,
     log: (level, event, fields) => {
       if (level !== "debug") log.push(`${level} ${event} ${JSON.stringify(fields ?? {})}`);
     },
   });
-  return { run, verdict: new Verdict(run, FUNDING_USD), log };
+  return { run, verdict: new Verdict(run, fundingUsd), log };
 }
 
 /** Stops, waits for stragglers, and holds everything against the exchange. */
@@ -216,6 +216,34 @@ describe("the venue takes orders away", () => {
   });
 });
 
+describe("the venue liquidates", () => {
+  test("orders go, the position is closed by the venue, and the books agree to the fee", async () => {
+    const played = world([], 400);
+    const { run } = played;
+    await run.start();
+    const market = run.venue.exchange.market("BTC")!;
+    const posLots = (): number => account(run).positions[0]?.szLots ?? 0;
+    for (let i = 0; i < 600 && Math.abs(posLots()) < 500; i++) await run.run(1_000);
+    const before = posLots();
+    expect(Math.abs(before)).toBeGreaterThanOrEqual(500);
+    // A mark far on the wrong side, for a moment: what a broken oracle or a real crash would do.
+    const state = run.venue.info({ type: "clearinghouseState", user: run.address }) as {
+      readonly marginSummary: { readonly accountValue: string };
+    };
+    const sz = before / 1e5;
+    // Where the equity is three quarters of the maintenance margin, 1.25 % of the position's value.
+    const px = market.referenceTicks / 10;
+    const awayPx = (sz * px - Number(state.marginSummary.accountValue)) / (sz - 0.75 * 0.0125 * Math.abs(sz));
+    const away = Math.round(awayPx * 10);
+    run.venue.exchange.setMark(market, away, Math.floor(run.venue.nowMs()));
+    await run.run(5_000);
+    const fills = account(run).fills.filter((f) => f.liquidation !== undefined);
+    expect(fills.length).toBeGreaterThan(0);
+    expect(run.engine.executor.position(0).posLots).toBe(posLots());
+    await finish(played);
+  });
+});
+
 describe("limits of the venue", () => {
   test("a burst of 429 pauses the quotes; too many of them trip the kill switch, and nothing is placed after", async () => {
     const played = world(
@@ -265,6 +293,21 @@ describe("clock and data", () => {
     expect(account(run).openOrders.size).toBe(0);
     await run.run(6_000);
     expect(run.engine.latch.reason()).toBe(KillReason.StaleData);
+    await finish(played);
+  });
+});
+
+describe("kill", () => {
+  test("tripped from outside: everything comes off the book at once, and nothing is placed again", async () => {
+    const played = world([{ kind: "delay", rate: 0.3 }]);
+    const { run } = played;
+    await run.start();
+    await run.run(30_000);
+    expect(account(run).openOrders.size).toBeGreaterThan(2);
+    run.engine.latch.trip(KillReason.Operator);
+    await run.run(10_000);
+    expect(run.killed?.isClean).toBe(true);
+    expect(account(run).openOrders.size).toBe(0);
     await finish(played);
   });
 });
