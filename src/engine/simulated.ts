@@ -9,6 +9,7 @@ import {
   SimGateway,
   type SimMarket,
   SimVenue,
+  type SimVenueOptions,
 } from "../sim/index.js";
 import type { LogFn } from "../telemetry/log.js";
 import { HyperliquidReader } from "../venues/hyperliquid/reader.js";
@@ -29,6 +30,7 @@ export interface SimulatedOptions {
   readonly startWallMs?: number;
   readonly latency?: LatencyModel;
   readonly exchange?: Partial<ExchangeOptions>;
+  readonly requests?: NonNullable<SimVenueOptions["requests"]>;
   readonly timings?: Partial<ExecutorTimings>;
   readonly log?: LogFn;
 }
@@ -81,6 +83,7 @@ export class SimulatedRun {
       ...(o.faults === undefined ? {} : { faults: o.faults }),
       ...(o.latency === undefined ? {} : { latency: o.latency }),
       ...(o.exchange === undefined ? {} : { exchange: o.exchange }),
+      ...(o.requests === undefined ? {} : { requests: o.requests }),
     });
     const coins = o.coins ?? markets.map((m) => m.coin);
     this.instruments = coins.map((coin, asset) => {

@@ -25,6 +25,7 @@ import type {
   GatewayEvents,
   OrderGateway,
   OrderUpdate,
+  RequestQuota,
   SendTimings,
   WireTap,
 } from "../venues/port.js";
@@ -54,6 +55,7 @@ export interface VenueReader {
   openOrders(answer: unknown): OrderUpdate[];
   orderStatus(answer: unknown): OrderUpdate | undefined;
   account(answer: unknown): AccountSnapshot;
+  quota(answer: unknown): RequestQuota;
   /** Oldest first. */
   fills(fills: readonly unknown[], isSnapshot: boolean): FillEvent[];
 }
@@ -102,7 +104,7 @@ export interface SimGatewayCounters {
   disconnects: number;
   lateAnswers: number;
   queries: number;
-  failedQueries: number;
+  failedRequests: number;
 }
 
 /** Thread: main. Deterministic: same seed and calls, same events. */
@@ -119,7 +121,7 @@ export class SimGateway implements OrderGateway {
     disconnects: 0,
     lateAnswers: 0,
     queries: 0,
-    failedQueries: 0,
+    failedRequests: 0,
   };
   private readonly time: Clock & Timers;
   private readonly clock: Clock;
@@ -289,6 +291,42 @@ export class SimGateway implements OrderGateway {
     };
   }
 
+  scheduleCancel(atMs: number | undefined): Promise<void> {
+    return this.control({
+      type: "scheduleCancel",
+      ...(atMs === undefined ? {} : { time: Math.floor(atMs) }),
+    });
+  }
+
+  updateLeverage(asset: number, isCross: boolean, leverage: number): Promise<void> {
+    const { venueAssetId } = this.instrument(asset);
+    return this.control({ type: "updateLeverage", asset: venueAssetId, isCross, leverage });
+  }
+
+  buyRequests(requests: number): Promise<void> {
+    return this.control({ type: "reserveRequestWeight", weight: requests });
+  }
+
+  /** An action that answers with success or a refusal as a whole. @throws {Error} Refused, or unanswered. */
+  private control(action: Action): Promise<void> {
+    const { venue, address } = this.o;
+    const nonce = this.nextNonce();
+    return this.exchange(
+      { endpoint: "exchange", action: action.type },
+      (text) => {
+        const { status, response } = JSON.parse(text) as { status: string; response: unknown };
+        if (status !== "ok") throw new Error(String(response));
+      },
+      (answer) =>
+        venue.submit({ address, action, nonce, answer: (response) => answer(JSON.stringify(response)) }),
+    );
+  }
+
+  private nextNonce(): number {
+    this.lastNonce = Math.max(this.lastNonce + 1, Math.floor(this.clock.wallMs()));
+    return this.lastNonce;
+  }
+
   private act(kind: ActionKind, action: Action, assets: readonly number[]): number {
     const { tap, requestTimeoutMs } = this.o;
     const nowNs = this.time.monoNs();
@@ -318,8 +356,7 @@ export class SimGateway implements OrderGateway {
       this.counters.timeouts++;
       this.events?.onAck(pending.id, unknowns(pending.count, "no answer in time"));
     });
-    this.lastNonce = Math.max(this.lastNonce + 1, Math.floor(this.clock.wallMs()));
-    this.dispatch(pending, action, this.lastNonce);
+    this.dispatch(pending, action, this.nextNonce());
     return pending.id;
   }
 
@@ -392,6 +429,10 @@ export class SimGateway implements OrderGateway {
     );
   }
 
+  requestQuota(): Promise<RequestQuota> {
+    return this.ask("userRateLimit", {}, (answer) => this.o.reader.quota(answer));
+  }
+
   /** The state is that of the moment when the request arrives; the answer is older by the way back. */
   private ask<T>(
     type: string,
@@ -399,8 +440,21 @@ export class SimGateway implements OrderGateway {
     read: (answer: unknown) => T,
   ): Promise<T> {
     const { venue, address } = this.o;
-    const network = this.o.network ?? NETWORK;
     this.counters.queries++;
+    return this.exchange(
+      { endpoint: "info", action: type },
+      (text) => read(JSON.parse(text)),
+      (answer) => answer(JSON.stringify(venue.info({ type, user: address, ...fields }))),
+    );
+  }
+
+  /** One request of its own (HTTP) and its answer. */
+  private exchange<T>(
+    what: { readonly endpoint: "info" | "exchange"; readonly action: string },
+    read: (text: string) => T,
+    execute: (answer: (text: string) => void) => void,
+  ): Promise<T> {
+    const network = this.o.network ?? NETWORK;
     return new Promise((resolve, reject) => {
       let isOver = false;
       const end = (afterMs: number, how: () => void): void => {
@@ -412,16 +466,23 @@ export class SimGateway implements OrderGateway {
       };
       const fail = (afterMs: number, text: string): void =>
         end(afterMs, () => {
-          this.counters.failedQueries++;
-          reject(new Error(`${type}: ${text}`));
+          this.counters.failedRequests++;
+          reject(new Error(`${what.action}: ${text}`));
         });
+      const give = (text: string): void => {
+        try {
+          resolve(read(text));
+        } catch (cause) {
+          reject(cause);
+        }
+      };
       const outMs = drawMs(network, this.rng);
       const backMs = drawMs(network, this.rng);
       fail(QUERY_TIMEOUT_MS, `no answer within ${QUERY_TIMEOUT_MS} ms`);
       this.time.after(outMs, () =>
-        venue.carrier.request({ stream: "http", endpoint: "info", action: type }, undefined, {
-          execute: (answer) => answer(JSON.stringify(venue.info({ type, user: address, ...fields }))),
-          give: (text) => end(backMs, () => resolve(read(JSON.parse(text)))),
+        this.o.venue.carrier.request({ stream: "http", ...what }, undefined, {
+          execute,
+          give: (text) => end(backMs, () => give(text)),
           fail: (status) => fail(backMs, `the venue answers ${status}`),
           reject: (text) => fail(backMs, text),
           cut: () => fail(backMs, "connection reset"),

@@ -32,6 +32,8 @@ export interface SimVenueOptions {
   readonly exchange?: Partial<ExchangeOptions>;
   readonly executor?: Partial<ExecutorOptions>;
   readonly faults?: readonly FaultRule[];
+  /** Requests of an address; default: refused beyond the venue's allowance. */
+  readonly requests?: Partial<Pick<ExecutorOptions, "addressLimit" | "initialRequests">>;
 }
 
 /** What one action or market step meant for an account, in the venue's own words. */

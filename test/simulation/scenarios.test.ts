@@ -1,6 +1,6 @@
 /** Single misfortunes, each at a chosen moment, in a whole run; the verdict is that of the matrix. */
 import { describe, expect, test } from "vitest";
-import type { SimulatedRun } from "../../src/engine/simulated.js";
+import type { SimulatedOptions, SimulatedRun } from "../../src/engine/simulated.js";
 import { KillReason } from "../../src/rings/index.js";
 import type { FaultRule } from "../../src/sim/index.js";
 import { Verdict } from "./verdict.js";
@@ -15,12 +15,17 @@ interface Played {
   readonly log: string[];
 }
 
-function world(faults: readonly FaultRule[] = [], fundingUsd = FUNDING_USD): Played {
+function world(
+  faults: readonly FaultRule[] = [],
+  fundingUsd = FUNDING_USD,
+  requests: SimulatedOptions["requests"] = {},
+): Played {
   const log: string[] = [];
   const run = quotingRun({
     seed: SEED,
     faults,
     fundingUsd,
+    requests,
     log: (level, event, fields) => {
       if (level !== "debug") log.push(`${level} ${event} ${JSON.stringify(fields ?? {})}`);
     },
@@ -260,6 +265,16 @@ describe("limits of the venue", () => {
     expect(run.engine.latch.reason()).toBe(KillReason.RateLimit);
     expect(run.killed?.isClean, log.slice(-20).join("\n")).toBe(true);
     expect(account(run).openOrders.size).toBe(0);
+    await finish(played);
+  });
+
+  test("an address with few requests left spends them sparingly and still clears the book at the end", async () => {
+    const played = world([], FUNDING_USD, { initialRequests: 150 });
+    const { run } = played;
+    await run.start();
+    await run.run(300_000);
+    expect(run.engine.latch.isTripped()).toBe(false);
+    expect(run.digest.count).toBeLessThan(600);
     await finish(played);
   });
 

@@ -3,9 +3,10 @@
  */
 import type { Instrument } from "../../domain/index.js";
 import { pow10, Side, wireToDecimal } from "../../domain/index.js";
-import type { AccountSnapshot, FillEvent, OrderUpdate } from "../port.js";
+import type { AccountSnapshot, FillEvent, OrderUpdate, RequestQuota } from "../port.js";
 import { VenueError } from "./errors.js";
-import type { ClearinghouseState, VenueFill, VenueOrder } from "./info.js";
+import type { ClearinghouseState, UserRateLimit, VenueFill, VenueOrder } from "./info.js";
+import { cancelCap } from "./limits.js";
 
 /** Instruments of this run by coin. */
 export type InstrumentsByCoin = ReadonlyMap<string, Instrument>;
@@ -179,3 +180,10 @@ export function mergeAccounts(parts: readonly AccountSnapshot[]): AccountSnapsho
     exchMs: Math.min(...parts.map((a) => a.exchMs)),
   };
 }
+
+export const toRequestQuota = (q: UserRateLimit): RequestQuota => ({
+  used: q.nRequestsUsed - (q.nRequestsSurplus ?? 0),
+  cap: q.nRequestsCap,
+  cancelCap: cancelCap(q.nRequestsCap),
+  cumVolumeUsd: Number(q.cumVlm),
+});

@@ -32,6 +32,7 @@ import {
   toFillEvent,
   toOpenOrder,
   toOrderUpdate,
+  toRequestQuota,
 } from "./account-events.js";
 import { ActionEncoder, MAX_BATCH } from "./actions.js";
 import { VenueError } from "./errors.js";
@@ -39,7 +40,7 @@ import { ExchangeClient } from "./exchange.js";
 import { l1 } from "./exchange-actions.js";
 import { postJson } from "./http.js";
 import { fillSchema, InfoClient, orderUpdateSchema, type VenueOrder, validate } from "./info.js";
-import { cancelCap, IpBudget } from "./limits.js";
+import { IpBudget } from "./limits.js";
 import type { NetworkEndpoints } from "./network.js";
 import { NonceSequence } from "./nonce.js";
 import { Batch, type Pending, PendingBatch, PendingControl } from "./pending.js";
@@ -317,13 +318,7 @@ export class HyperliquidGateway implements OrderGateway {
 
   /** Reference §3.9, §7.2: bought requests are subtracted from those used; cancels have a ceiling of their own. */
   async requestQuota(): Promise<RequestQuota> {
-    const q = await this.info.userRateLimit(this.user);
-    return {
-      used: q.nRequestsUsed - (q.nRequestsSurplus ?? 0),
-      cap: q.nRequestsCap,
-      cancelCap: cancelCap(q.nRequestsCap),
-      cumVolumeUsd: Number(q.cumVlm),
-    };
+    return toRequestQuota(await this.info.userRateLimit(this.user));
   }
 
   /**

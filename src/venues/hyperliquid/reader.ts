@@ -1,9 +1,17 @@
 import { type Instrument, isOurs } from "../../domain/index.js";
-import type { AccountSnapshot, AckStatus, FillEvent, OrderUpdate } from "../port.js";
-import { sortFills, toAccountSnapshot, toFillEvent, toOpenOrder, toOrderUpdate } from "./account-events.js";
+import type { AccountSnapshot, AckStatus, FillEvent, OrderUpdate, RequestQuota } from "../port.js";
+import {
+  sortFills,
+  toAccountSnapshot,
+  toFillEvent,
+  toOpenOrder,
+  toOrderUpdate,
+  toRequestQuota,
+} from "./account-events.js";
 import type {
   ClearinghouseState,
   OrderStatusAnswer,
+  UserRateLimit,
   VenueFill,
   VenueOrder,
   VenueOrderUpdate,
@@ -55,6 +63,10 @@ export class HyperliquidReader {
   account(answer: unknown): AccountSnapshot {
     const state = answer as ClearinghouseState;
     return toAccountSnapshot(state, this.byCoin, state.time ?? 0);
+  }
+
+  quota(answer: unknown): RequestQuota {
+    return toRequestQuota(answer as UserRateLimit);
   }
 
   fills(fills: readonly unknown[], isSnapshot: boolean): FillEvent[] {
