@@ -30,7 +30,7 @@ export interface SimulatedOptions {
   readonly startWallMs?: number;
   readonly latency?: LatencyModel;
   readonly exchange?: Partial<ExchangeOptions>;
-  readonly requests?: NonNullable<SimVenueOptions["requests"]>;
+  readonly requests?: NonNullable<SimVenueOptions["executor"]>;
   readonly timings?: Partial<ExecutorTimings>;
   readonly log?: LogFn;
 }
@@ -83,7 +83,7 @@ export class SimulatedRun {
       ...(o.faults === undefined ? {} : { faults: o.faults }),
       ...(o.latency === undefined ? {} : { latency: o.latency }),
       ...(o.exchange === undefined ? {} : { exchange: o.exchange }),
-      ...(o.requests === undefined ? {} : { requests: o.requests }),
+      ...(o.requests === undefined ? {} : { executor: o.requests }),
     });
     const coins = o.coins ?? markets.map((m) => m.coin);
     this.instruments = coins.map((coin, asset) => {

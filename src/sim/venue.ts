@@ -30,10 +30,9 @@ export interface SimVenueOptions {
   readonly latency?: LatencyModel;
   readonly blockMs?: number;
   readonly exchange?: Partial<ExchangeOptions>;
+  /** Default: requests beyond an address's allowance are refused, as at the venue. */
   readonly executor?: Partial<ExecutorOptions>;
   readonly faults?: readonly FaultRule[];
-  /** Requests of an address; default: refused beyond the venue's allowance. */
-  readonly requests?: Partial<Pick<ExecutorOptions, "addressLimit" | "initialRequests">>;
 }
 
 /** What one action or market step meant for an account, in the venue's own words. */
@@ -73,9 +72,7 @@ export class SimVenue implements ExchangeEvents, MarketOutlet {
   private readonly orderUpdates = new Map<Account, OrderUpdateWire[]>();
   private readonly fills = new Map<Account, FillWire[]>();
   private readonly stops: (() => void)[] = [];
-  private cancelWake: (() => void) | undefined;
   private wires = 0;
-  private wakeAtMs = Number.POSITIVE_INFINITY;
   /** Called after every action and market step, when the books are at rest: for checks that must hold at any time. */
   onSettled: () => void = () => {};
 
@@ -83,10 +80,22 @@ export class SimVenue implements ExchangeEvents, MarketOutlet {
     const { markets, time } = options;
     this.exchange = new Exchange({ ...DEFAULT_EXCHANGE_OPTIONS, ...options.exchange });
     this.exchange.events = this;
-    this.executor = new ActionExecutor(this.exchange, options.executor);
+    this.executor = new ActionExecutor(this.exchange, {
+      addressLimit: "venue",
+      seed: options.seed,
+      ...options.executor,
+    });
     for (const [address, usd] of Object.entries(options.funding)) {
       this.exchange.deposit(address, Math.round(usd * 1e6));
     }
+    this.blocks = new BlockScheduler(
+      {
+        blockMs: options.blockMs ?? VENUE_BLOCK_MS,
+        latency: options.latency ?? VENUE_LATENCY,
+        seed: options.seed,
+      },
+      (blockMs) => this.touched(blockMs),
+    );
     this.driver = new MarketDriver({
       markets,
       clock: time,
@@ -94,21 +103,10 @@ export class SimVenue implements ExchangeEvents, MarketOutlet {
       speed: 1,
       isCongested: () => false,
       hasAudience: () => true,
-      work: this.timedOrders(),
-      afterSteps: (exchMs) => {
-        this.executor.advance(exchMs, time.wallMs());
-        this.settled();
-      },
+      work: this.work(),
+      afterSteps: (exchMs) => this.advance(exchMs),
       onTapesEnded: () => {},
     });
-    this.blocks = new BlockScheduler(
-      {
-        blockMs: options.blockMs ?? VENUE_BLOCK_MS,
-        latency: options.latency ?? VENUE_LATENCY,
-        seed: options.seed,
-      },
-      () => this.settled(),
-    );
     this.faults = new Faults(options.faults ?? [], new Rng(options.seed).fork("faults"));
     this.carrier = new FaultCarrier(this.faults, time, time, (run) => run());
     for (const simMarket of markets) {
@@ -133,18 +131,11 @@ export class SimVenue implements ExchangeEvents, MarketOutlet {
     const { time, markets } = this.options;
     this.driver.start();
     for (const m of markets) if (m.isTape) this.driver.wake(m.coin);
-    this.stops.push(
-      time.every(HOUSEKEEPING_MS, () => {
-        this.executor.advance(this.nowMs(), time.wallMs());
-        this.exchange.advance(this.nowMs());
-        this.settled();
-      }),
-    );
+    this.stops.push(time.every(HOUSEKEEPING_MS, () => this.advance(this.nowMs())));
   }
 
   close(): void {
     this.driver.stop();
-    this.cancelWake?.();
     for (const stop of this.stops) stop();
     for (const m of this.options.markets) m.close();
   }
@@ -160,10 +151,9 @@ export class SimVenue implements ExchangeEvents, MarketOutlet {
     };
     this.blocks.submit(actionClass(s.action), this.nowMs(), (blockMs) => {
       const response = this.executor.execute(s.address, envelope, blockMs, this.options.time.wallMs());
-      for (const simMarket of this.options.markets) simMarket.afterAction(blockMs);
       return () => s.answer(response);
     });
-    this.wake();
+    this.driver.wake();
   }
 
   /** Answers an info request from the state of now. @throws {Error} When the request is malformed. */
@@ -194,31 +184,31 @@ export class SimVenue implements ExchangeEvents, MarketOutlet {
     return join(this.publics, listener);
   }
 
-  /** One timer for the next block or answer, set anew whenever an earlier one is known. */
-  private wake(): void {
-    const dueMs = this.blocks.nextDueMs;
-    if (dueMs >= this.wakeAtMs) return;
-    this.cancelWake?.();
-    this.wakeAtMs = dueMs;
-    this.cancelWake = this.options.time.after(dueMs - this.options.time.wallMs(), () => {
-      this.wakeAtMs = Number.POSITIVE_INFINITY;
-      // The timer's nanosecond may lie a rounding before the block's millisecond.
-      this.blocks.runUntil(Math.max(dueMs, this.options.time.wallMs()));
-      this.wake();
-      // A TWAP may have been placed, whose slices the driver sends.
-      if (this.executor.nextDueMs < Number.POSITIVE_INFINITY) this.driver.wake();
-    });
-  }
-
-  private timedOrders(): DueWork {
-    const { executor } = this;
+  /** What the driver does besides stepping markets. */
+  private work(): DueWork {
+    const { blocks, executor } = this;
     return {
       get nextDueMs() {
-        return executor.nextDueMs;
+        return Math.min(blocks.nextDueMs, executor.nextDueMs);
       },
-      isAwaited: false,
-      runUntil: (exchMs) => void executor.advance(exchMs, this.options.time.wallMs()),
+      get isAwaited() {
+        return blocks.nextDueMs < Number.POSITIVE_INFINITY;
+      },
+      runUntil: (exchMs) => blocks.runUntil(exchMs),
     };
+  }
+
+  /** Triggers, TWAPs, dead man's switches, funding. */
+  private advance(exchMs: number): void {
+    this.exchange.advance(exchMs);
+    if (this.executor.advance(exchMs, this.options.time.wallMs())) this.touched(exchMs);
+    else this.settled();
+  }
+
+  /** Client orders may have moved any market. */
+  private touched(exchMs: number): void {
+    for (const simMarket of this.options.markets) simMarket.afterAction(exchMs);
+    this.settled();
   }
 
   private settled(): void {
