@@ -5,7 +5,9 @@
  * Entry points: `startSimServer` (sockets), `Exchange` (the core without them), `L3Book` and `TapeBook` (matching).
  * Invariants: (1) fills never exceed an order's size, and are made in price–time order; (2) in order-by-order markets
  * positions sum to zero and no micro-dollar appears or vanishes, fees included; (3) the same seed and the same actions at the same
- * times give the same events; (4) nothing a client sends throws out of a handler.
+ * times give the same events; (4) nothing a client sends throws out of a handler; (5) every order rests or has ended exactly
+ * once, and a trigger fires at most once. Actions take effect in blocks (`BlockScheduler`), carried out by `ActionExecutor`;
+ * whoever drives it calls its `advance` after each block and market step, for triggers, TWAPs and dead man's switches.
  * May import: store (tape types), domain. Everything above reaches it through the network, or through `venues/port`.
  */
 
