@@ -7,6 +7,7 @@ import type { Account } from "./account.js";
 import type { Action } from "./actions.js";
 import { type ExchangeResponse, err, ok, okWith } from "./answers.js";
 import type { Exchange } from "./exchange.js";
+import { REFERRAL_DISCOUNT } from "./fees.js";
 import { withdrawable } from "./margin.js";
 import { type Abstraction, builderRate } from "./permissions.js";
 import { INVALID_SEND } from "./transfers.js";
@@ -195,6 +196,7 @@ export class AccountActions {
       case "setReferrer":
         if (settings.of(account).referrerCode !== undefined) return err("Referrer already set.");
         settings.of(account).referrerCode = action.code;
+        account.referralDiscount = REFERRAL_DISCOUNT;
         return ok("default");
       case "registerReferrer":
         settings.of(account).ownReferralCode = action.code;

@@ -8,8 +8,8 @@
  * Checks follow the order of reference/hyperliquid-api.md 8.3; texts are those of 4.11 and 4.12. Not modelled: portfolio
  * margin, the growth limiter of open interest.
  */
-import { decimalToWire, Side, wireToDecimal } from "../domain/index.js";
-import { type Account, type BuilderFee, orderUpdateWire, SimOrder, type SimTif } from "./account.js";
+import { decimalToWire, Side } from "../domain/index.js";
+import { type Account, type BuilderFee, orderUpdateWire, SimOrder } from "./account.js";
 import type { OrderWire } from "./actions.js";
 import { ExchangeState } from "./exchange-state.js";
 import { type FeeSchedule, VENUE_FEES } from "./fees.js";
@@ -28,14 +28,16 @@ import {
   type Refusal,
   spotHold,
 } from "./order-checks.js";
+import { type OrderSpec, type Placement, parseOrder } from "./order-spec.js";
 import { Settlement } from "./settlement.js";
 import { Transfers } from "./transfers.js";
-import { isParked, parseTrigger, type TriggerSpec } from "./trigger.js";
+import { isParked } from "./trigger.js";
 import { DEFAULT_UNIVERSE, type Universe } from "./universe.js";
 import { dec } from "./wire.js";
 
 export type { ExchangeEvents } from "./exchange-state.js";
 export { BASE_FEES, type FeeRates, flatFees } from "./fees.js";
+export type { OrderSpec, OrderStatusWire, Placement } from "./order-spec.js";
 
 export interface ExchangeOptions extends FundingOptions, LiquidationOptions {
   readonly universe: Universe;
@@ -75,40 +77,6 @@ export interface OrderLifecycle {
 }
 
 const NO_LIFECYCLE: OrderLifecycle = { onClosed() {}, onFills() {} };
-
-/** An order that passed parsing: on integers, not yet checked against the market. */
-export interface OrderSpec {
-  readonly market: Market;
-  readonly side: Side;
-  readonly pxTicks: number;
-  readonly szLots: number;
-  readonly tif: SimTif;
-  readonly isReduceOnly: boolean;
-  readonly cloid: string | undefined;
-  /** Present on TP/SL and stop orders, which `Triggers` places. */
-  readonly trigger?: TriggerSpec;
-}
-
-export type OrderStatusWire =
-  | { readonly resting: { readonly oid: number; readonly cloid?: string } }
-  | {
-      readonly filled: {
-        readonly totalSz: string;
-        readonly avgPx: string;
-        readonly oid: number;
-        readonly cloid?: string;
-      };
-    }
-  | { readonly error: string };
-
-/** Outcome of a placement, with the order's record (undefined when the payload itself was refused). */
-export interface Placement {
-  readonly order: SimOrder | undefined;
-  readonly status: OrderStatusWire;
-  /** What traded on arrival: size, and price × size. */
-  readonly takenLots: number;
-  readonly takenMicroUsd: number;
-}
 
 /** Above any oid seen in public recordings, so that a mixed-up network is noticed by eye. */
 const FIRST_OID = 900_000_000_000;
@@ -211,39 +179,9 @@ export class Exchange extends ExchangeState implements LiquidationDesk {
 
   // --- Orders ------------------------------------------------------------------------------------------------------
 
-  /**
-   * Turns a wire order into integers.
-   * @param mayBeEmpty true for TP/SL of a whole position, whose size is "0".
-   * @returns the venue's payload error text when it can't be.
-   */
+  /** As `parseOrder` of order-spec.ts, on this exchange's listings and price band. */
   parseOrder(wire: OrderWire, mayBeEmpty = false): OrderSpec | string {
-    const market = this.marketOfAsset(wire.a);
-    if (market === undefined) return `Asset ${wire.a} does not exist.`;
-    const szLots = wireToDecimal(wire.s, market.szDecimals);
-    if (szLots === undefined) return "Order has invalid size.";
-    if (szLots === 0 && !mayBeEmpty) return "Order has zero size.";
-    const trigger = "trigger" in wire.t ? parseTrigger(wire.t.trigger, market.pxDecimals) : undefined;
-    if (typeof trigger === "string") return trigger;
-    const pxTicks = wireToDecimal(wire.p, market.pxDecimals);
-    if (pxTicks === undefined || pxTicks === 0) return "Order has invalid price.";
-    if (!Number.isSafeInteger(pxTicks * szLots)) return "Order value too large.";
-    const reference = market.referenceTicks;
-    // The limit of a market trigger is the exchange's own.
-    const hasLimit = trigger?.isMarket !== true;
-    if (hasLimit && reference > 0 && Math.abs(pxTicks - reference) > reference * this.options.priceBand) {
-      const percent = Math.round(this.options.priceBand * 100);
-      return `Order price cannot be more than ${percent}% away from the reference price`;
-    }
-    return {
-      market,
-      side: wire.b ? Side.Buy : Side.Sell,
-      pxTicks,
-      szLots,
-      tif: "limit" in wire.t ? wire.t.limit.tif : trigger?.isMarket === true ? "FrontendMarket" : "Gtc",
-      isReduceOnly: wire.r,
-      cloid: wire.c,
-      ...(trigger === undefined ? {} : { trigger }),
-    };
+    return parseOrder(this, this.options.priceBand, wire, mayBeEmpty);
   }
 
   /** The order being matched, and what it got so far. Valid only inside `place`. */

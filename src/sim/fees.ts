@@ -69,6 +69,8 @@ export interface UserRates {
 
 const DAY_MS = 86_400_000;
 const WINDOW_DAYS = 14;
+/** For the first 25M of volume of an account that named a referrer. */
+export const REFERRAL_DISCOUNT = 0.04;
 const REFERRAL_VOLUME_USD = 25e6;
 
 /**

@@ -1,6 +1,7 @@
 /** Fees: tiers, shares, discounts, HIP-3 scale and growth. */
 import { describe, expect, it } from "vitest";
 import { Side } from "../../src/domain/index.js";
+import { ActionExecutor } from "../../src/sim/execute.js";
 import { scaledPpm } from "../../src/sim/fees.js";
 import { NOW, Rig } from "./exchange-rig.js";
 
@@ -72,6 +73,33 @@ describe("fees", () => {
     expect(maker.fills[0]!.fee).toBe("-0.03");
     expect(taker.fills[0]!.fee).toBe("0.3888");
     expect(rig.exchange.dexPot(0).fees).toBe(358_800);
+  });
+
+  it("naming a referrer cuts 4 % off, once, and only for the first 25M of volume", () => {
+    const rig = new Rig();
+    const market = rig.perp("ETH", 1000);
+    const user = rig.user(1, 1000);
+    const actions = new ActionExecutor(rig.exchange);
+    const ppm = () => rig.exchange.fees.ratePpm(user, market, true, NOW);
+    expect(ppm()).toBe(450);
+    const name = (code: string, nonce: number) =>
+      actions.execute(
+        user.address,
+        {
+          action: { type: "setReferrer", code },
+          nonce,
+          signature: { r: "", s: "", v: 27 },
+          vaultAddress: undefined,
+          expiresAfter: undefined,
+        },
+        NOW,
+        NOW,
+      );
+    expect(name("FRIEND", NOW).status).toBe("ok");
+    expect(name("OTHER", NOW + 1)).toMatchObject({ status: "err" });
+    expect(ppm()).toBe(432);
+    user.cumVolumeUsd = 25e6;
+    expect(ppm()).toBe(450);
   });
 
   it("spot pays its fee in what is received: base when buying, quote when selling", () => {
