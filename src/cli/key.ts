@@ -95,7 +95,9 @@ function importCommand(): Command {
       const text =
         ask === undefined ? await readPiped() : await ask("Private key (64 hex digits, not shown): ");
       const key = parsePrivateKey(text, ask === undefined ? "standard input" : "what was typed");
-      const { address } = new L1Signer(key, "b");
+      const signer = new L1Signer(key, "b");
+      const { address } = signer;
+      signer.dispose();
       const password = await newPassword(flags.passwordFile, flags.keystore, "--password-file");
       await writeKeystore(flags.keystore, key, address, password, { isReplacing: flags.force === true });
       key.fill(0);

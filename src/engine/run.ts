@@ -281,7 +281,10 @@ class Run {
     this.undo.push(async () => {
       await live.close();
       // A wall clock set back before the next start must not make its nonces too low.
-      if (!o.isDryRun) dataDir.writeCheckpoint(nonceFile, String(live.gateway.nonces.last));
+      if (o.isDryRun) return;
+      // Another maker with this key may have stopped in between, with a higher one.
+      const stored = Number(dataDir.readCheckpoint(nonceFile) ?? 0) || 0;
+      dataDir.writeCheckpoint(nonceFile, String(Math.max(stored, live.gateway.nonces.last)));
     });
     // A second or so, and half-started threads are hard to stop: let them come up.
     await this.startThreads(live);
