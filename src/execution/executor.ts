@@ -26,7 +26,7 @@ import {
 } from "../risk/index.js";
 import type { AckStatus, FillEvent, GatewayEvents, OrderGateway, OrderUpdate } from "../venues/port.js";
 import { Auditor } from "./auditor.js";
-import { AddressBudget, type BudgetView } from "./budget.js";
+import { AddressBudget } from "./budget.js";
 import {
   DEFAULT_TIMINGS,
   type ExecutorContext,
@@ -43,11 +43,11 @@ import {
   sleep,
 } from "./context.js";
 import { type AssetParams, Desk, type DeskCounts } from "./desk.js";
-import { DEFAULT_COMFORT_HOURS, type EconomyTerms, economise, economyTerms } from "./economy.js";
 import type { LadderView } from "./ladder-view.js";
 import type { HorizonSummary } from "./markouts.js";
 import { OrderBook, type OwnOrder } from "./order-book.js";
 import { Outbox } from "./outbox.js";
+import { QuotaGate } from "./quota-gate.js";
 import { Reactions } from "./reactions.js";
 import { type Plan, type ReconcileInput, reconcile } from "./reconcile.js";
 import { WindowCount } from "./window-count.js";
@@ -104,9 +104,6 @@ const STOP_ASK_AGAIN_NS = 1e9;
 /** After the orders are gone, the closing figures may be asked for again this long. */
 const SETTLE_FOR_NS = 10e9;
 
-const QUOTA_SPENT = "request quota spent: one order every 11 s";
-const QUOTA_FOR_CANCELS = "request quota spent: what is left is for cancels";
-
 /**
  * From ladder to orders, for all assets of one account.
  *
@@ -137,9 +134,7 @@ export class Executor implements GatewayEvents {
   private peakEquityUsd = 0;
   private lastTickMonoNs = Number.NaN;
   private lastAuditMonoNs = 0;
-  private readonly comfortHours: number;
-  private budgetView: BudgetView;
-  private terms: EconomyTerms;
+  private readonly quota: QuotaGate;
   private resyncRound = 0;
   private windDownUntilMonoNs = Number.POSITIVE_INFINITY;
   private windingDown: Promise<StopReport> | undefined;
@@ -181,9 +176,7 @@ export class Executor implements GatewayEvents {
         onTrouble: (cause) => this.logFailure("Request quota unknown", cause),
       }),
     };
-    this.comfortHours = options.economiseBelowHours ?? DEFAULT_COMFORT_HOURS;
-    this.budgetView = this.ctx.budget.view;
-    this.terms = economyTerms(this.budgetView, this.comfortHours);
+    this.quota = new QuotaGate(this.ctx, options.economiseBelowHours);
     this.hooks = options.hooks ?? {};
     this.isDebug = options.isDebugLogged ?? false;
     this.outbox = new Outbox(this.ctx);
@@ -239,7 +232,7 @@ export class Executor implements GatewayEvents {
       });
     }
     await this.ctx.budget.sync();
-    this.lookAtBudget();
+    this.quota.look();
     this.startEquityUsd = report.accountValueUsd;
     this.peakEquityUsd = report.accountValueUsd;
     this.lastAuditMonoNs = this.ctx.clock.monoNs();
@@ -329,14 +322,14 @@ export class Executor implements GatewayEvents {
     this.tryTendOrders(now);
     if (isKilled || this.phase === "starting" || this.phase === "stopped") return;
     ctx.budget.tend();
-    this.lookAtBudget();
+    this.quota.look();
 
     for (const desk of ctx.desks) {
       // After a stall of our own the boards have not been read yet: their age says nothing about the feed.
       if (!isStalled) this.assess(desk, now);
       const gate = this.blockingGate(desk, now);
       if (gate !== "") this.setGate(desk, gate);
-      if (desk.severity >= Severity.Pull || gate === QUOTA_FOR_CANCELS) this.pull(desk.asset, desk.gate);
+      if (desk.severity >= Severity.Pull || this.quota.closedGate !== "") this.pull(desk.asset, desk.gate);
       if (desk.isDirty) this.tryPlan(desk, now, Number.NaN);
     }
     if (this.phase === "running" && now - this.lastAuditMonoNs > ctx.timings.auditEveryMs * 1e6) {
@@ -524,7 +517,7 @@ export class Executor implements GatewayEvents {
 
   /** Neither placements nor changes but one a slot: the allowance is spent. */
   get isThrottled(): boolean {
-    return this.budgetView.isSpent;
+    return this.quota.isSpent;
   }
 
   get sessionPnlUsd(): number {
@@ -557,8 +550,8 @@ export class Executor implements GatewayEvents {
     desk.isDirty = false;
     desk.lastPlanMonoNs = now;
     const plan = this.makePlan(desk);
-    this.setGate(desk, this.quotaGate(desk));
-    this.economise(desk, plan, now);
+    this.setGate(desk, this.quota.throttledGate || this.reduceGate(desk));
+    this.quota.economise(desk, plan, now);
     if (causeMonoNs > 0) {
       this.counters.quotes++;
       desk.counts.quotes++;
@@ -591,25 +584,6 @@ export class Executor implements GatewayEvents {
     input.maxOrders = desk.maxOrders;
     input.maxOps = desk.maxOps;
     return reconcile(input, desk.plan);
-  }
-
-  /** Requests that are not worth their price wait: the tighter the account's allowance, the coarser the requotes. */
-  private economise(desk: Desk, plan: Plan, now: number): void {
-    const { terms } = this;
-    if (terms.priceBps === 0 || plan.isEmpty) return;
-    const held = economise(
-      plan,
-      {
-        bids: desk.kept.bids,
-        asks: desk.kept.asks,
-        posLots: desk.ledger.posLots,
-        isTooSoon: now - desk.lastRequestMonoNs < terms.minRequoteNs,
-      },
-      terms,
-    );
-    this.counters.heldByBudget += held;
-    // What waits for its time, or for a slot, is looked at again without a new ladder.
-    if (held > 0) desk.isDirty = true;
   }
 
   private carryOut(desk: Desk, plan: Plan, causeMonoNs: number): void {
@@ -645,12 +619,10 @@ export class Executor implements GatewayEvents {
       noteApproved(order, view);
     }
     if (cancels.length > 0) this.outbox.cancel(desk, cancels);
-    if (modifies.length + places.length > 0) {
-      desk.lastRequestMonoNs = ctx.clock.monoNs();
-      if (this.budgetView.isSpent) this.takeSlot();
-    }
+    if (modifies.length + places.length > 0) this.quota.onSending(desk);
     if (!this.outbox.modify(desk, targets, modifies, causeMonoNs)) return;
     this.outbox.place(desk, places, causeMonoNs);
+    this.quota.onSent();
   }
 
   private newOrder(desk: Desk, side: Side, ticks: number, lots: number): NewOrder {
@@ -683,7 +655,7 @@ export class Executor implements GatewayEvents {
     if (this.phase === "resyncing") return "resyncing";
     if (desk.ledger.hasGap) return "fill gap";
     if (desk.severity >= Severity.Pull) return "risk limit";
-    if (this.budgetView.isForCancelsOnly) return QUOTA_FOR_CANCELS;
+    if (this.quota.closedGate !== "") return this.quota.closedGate;
     if (now < desk.pausedUntilMonoNs) return desk.pauseGate;
     return "";
   }
@@ -696,33 +668,10 @@ export class Executor implements GatewayEvents {
     return "";
   }
 
-  /** What is said of an asset that is quoted by exception only. */
-  private quotaGate(desk: Desk): string {
-    if (this.budgetView.isSpent) return QUOTA_SPENT;
+  /** Said of an asset that could only reduce a position which it does not have. */
+  private reduceGate(desk: Desk): string {
     const isHeld = desk.isReduceOnly && desk.holdCause !== "" && desk.ledger.posLots === 0;
     return isHeld ? `reduce-only: ${desk.holdCause}` : "";
-  }
-
-  private takeSlot(): void {
-    this.ctx.budget.takeSlot();
-    this.lookAtBudget();
-  }
-
-  /** Takes the newest figures of the allowance, and says when it is spent or refilled. */
-  private lookAtBudget(): void {
-    const { budget } = this.ctx;
-    const wasSpent = this.budgetView.isSpent;
-    this.budgetView = budget.view;
-    this.terms = economyTerms(this.budgetView, this.comfortHours);
-    const { isSpent } = this.budgetView;
-    if (isSpent === wasSpent) return;
-    const fields = { used: budget.used, cap: budget.cap, cancelCap: budget.cancelCap };
-    if (isSpent) {
-      this.ctx.log("warn", "Request quota spent: one order every 11 s until trading refills it", {
-        ...fields,
-        remedy: "raise max_bps_diff or min_requote_ms, use fewer levels, or set buy_request_weight",
-      });
-    } else this.ctx.log("info", "Request quota refilled", fields);
   }
 
   private setGate(desk: Desk, gate: string): void {
