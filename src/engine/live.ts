@@ -253,11 +253,12 @@ export class LiveEngine {
         const { venueAssetId } = o.facts.instruments[asset]!;
         await exchange.l1(l1.updateIsolatedMargin(venueAssetId, Math.floor(usd * 1e6)));
       },
-      async isolatedMarginUsd(asset) {
+      async isolatedPosition(asset) {
         const { dex, instrument } = markets[asset]!;
         const state = await gateway.info.clearinghouseState(gateway.user, dex.name || undefined);
         const held = state.assetPositions.find((p) => p.position.coin === instrument.coin)?.position;
-        return held?.leverage.type === "isolated" ? Number(held.marginUsed ?? 0) : undefined;
+        if (held?.leverage.type !== "isolated") return undefined;
+        return { marginUsd: Number(held.marginUsed ?? 0), side: Math.sign(Number(held.szi)) };
       },
     };
     return new MarginKeeper(assets, venue, o.log);

@@ -7,8 +7,14 @@ export interface MarginVenue {
   updateLeverage(asset: number, isCross: boolean, leverage: number): Promise<void>;
   /** @throws {Error} Refused, for instance with nothing left that could be moved. */
   addIsolatedMargin(asset: number, usd: number): Promise<void>;
-  /** Margin inside the asset's open isolated position, USD; undefined while it is flat or cross. */
-  isolatedMarginUsd(asset: number): Promise<number | undefined>;
+  /** The asset's open isolated position; undefined while it is flat or cross. */
+  isolatedPosition(asset: number): Promise<IsolatedPosition | undefined>;
+}
+
+export interface IsolatedPosition {
+  readonly marginUsd: number;
+  /** +1 long, -1 short: a position that turned round is another one. */
+  readonly side: number;
 }
 
 export interface MarginAsset extends AssetMargin {
@@ -28,8 +34,8 @@ const LEAST_TOP_UP_USD = 1;
  * Thread: main, cold.
  */
 export class MarginKeeper {
-  /** Isolated positions that have got their margin. */
-  private readonly isFilled = new Set<number>();
+  /** Isolated positions that have got their margin: asset → side. */
+  private readonly filled = new Map<number, number>();
   private isBusy = false;
 
   constructor(
@@ -71,20 +77,20 @@ export class MarginKeeper {
   }
 
   private async lookAt({ asset, coin, isolatedUsd }: MarginAsset): Promise<void> {
-    let heldUsd: number | undefined;
+    let held: IsolatedPosition | undefined;
     try {
-      heldUsd = await this.venue.isolatedMarginUsd(asset);
+      held = await this.venue.isolatedPosition(asset);
     } catch {
       return; // A read that failed is repeated at the next look.
     }
-    if (heldUsd === undefined) {
-      this.isFilled.delete(asset);
+    if (held === undefined) {
+      this.filled.delete(asset);
       return;
     }
-    const missingUsd = isolatedUsd - heldUsd;
-    if (this.isFilled.has(asset)) return;
+    if (this.filled.get(asset) === held.side) return;
     // Also when it is refused: the same position is not tried again until it was closed.
-    this.isFilled.add(asset);
+    this.filled.set(asset, held.side);
+    const missingUsd = isolatedUsd - held.marginUsd;
     if (missingUsd < LEAST_TOP_UP_USD) return;
     try {
       await this.venue.addIsolatedMargin(asset, missingUsd);

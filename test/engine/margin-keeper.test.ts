@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { MarginKeeper, type MarginVenue } from "../../src/engine/margin-keeper.js";
+import { type IsolatedPosition, MarginKeeper, type MarginVenue } from "../../src/engine/margin-keeper.js";
 
 class Venue implements MarginVenue {
   readonly done: string[] = [];
@@ -15,8 +15,10 @@ class Venue implements MarginVenue {
     this.done.push(`margin ${asset} ${usd}`);
     this.heldUsd = (this.heldUsd ?? 0) + usd;
   }
-  isolatedMarginUsd(): Promise<number | undefined> {
-    return this.isReadable ? Promise.resolve(this.heldUsd) : Promise.reject(new Error("timeout"));
+  side = 1;
+  async isolatedPosition(): Promise<IsolatedPosition | undefined> {
+    if (!this.isReadable) throw new Error("timeout");
+    return this.heldUsd === undefined ? undefined : { marginUsd: this.heldUsd, side: this.side };
   }
 }
 
@@ -59,6 +61,16 @@ describe("margin keeper", () => {
     venue.heldUsd = 20;
     await keeper.look();
     expect(venue.done.slice(2)).toEqual(["margin 0 980"]);
+  });
+
+  test("a position that turned round between two looks is another one", async () => {
+    const { venue, keeper } = rig();
+    venue.heldUsd = 600;
+    await keeper.look();
+    venue.side = -1;
+    venue.heldUsd = 100;
+    await keeper.look();
+    expect(venue.done).toEqual(["margin 0 400", "margin 0 900"]);
   });
 
   test("a refusal is told once for one position; a read that failed is repeated", async () => {
