@@ -2,17 +2,22 @@
  * The HTTP side of the simulated exchange: `POST /info` and `POST /exchange` with the venue's statuses (reference 1.2).
  */
 import type { HttpRequest, HttpResponse, TemplatedApp } from "uWebSockets.js";
-import { type Envelope, parseEnvelope } from "./actions.js";
+import { actionLength, type Envelope, parseEnvelope } from "./actions.js";
 import type { ExchangeResponse } from "./answers.js";
 import type { Counts } from "./connections.js";
 import { type ControlTarget, controlState, isControlError, runControl } from "./control.js";
 import type { FaultCarrier, RequestWay } from "./fault-carrier.js";
 import { MALFORMED, UNHANDLED } from "./info/request.js";
+import { exchangeWeight, type IpBudget, infoExtraWeight, infoWeight } from "./limits.js";
 
 /** What both transports ask of the exchange behind them. */
 export interface Gateway {
   readonly counts: Counts;
   readonly carrier: FaultCarrier;
+  /** REST weights by IP; undefined: without limit. */
+  readonly ipBudget: IpBudget | undefined;
+  /** The clock of limits per minute. */
+  minuteMs(): number;
   /** A JSON-able value, or `MALFORMED`. */
   info(body: unknown): unknown;
   /** Verifies and carries out a signed action; answers once, perhaps later. */
@@ -26,10 +31,10 @@ const BODY_BYTES_MAX = 1 << 20;
 
 export function routeHttp(app: TemplatedApp, gateway: Gateway): void {
   app.post("/info", (res) =>
-    readBody(res, gateway, (body, reply) => answerInfoRequest(gateway, body, reply)),
+    readBody(res, gateway, (body, reply, ip) => answerInfoRequest(gateway, body, reply, ip)),
   );
   app.post("/exchange", (res) =>
-    readBody(res, gateway, (body, reply) => answerExchangeRequest(gateway, body, reply)),
+    readBody(res, gateway, (body, reply, ip) => answerExchangeRequest(gateway, body, reply, ip)),
   );
 }
 
@@ -66,9 +71,12 @@ export function routeControl(app: TemplatedApp, gateway: Gateway, target: Contro
 function readBody(
   res: HttpResponse,
   gateway: Gateway,
-  handle: (body: unknown, reply: HttpReply) => void,
+  handle: (body: unknown, reply: HttpReply, ip: string) => void,
 ): void {
   const reply = new HttpReply(res);
+  // Only readable now, and only needed when somebody counts.
+  const ip =
+    gateway.ipBudget === undefined ? "" : Buffer.from(res.getRemoteAddressAsText()).toString("latin1");
   const chunks: Buffer[] = [];
   let bytes = 0;
   res.onData((chunk, isLast) => {
@@ -87,7 +95,7 @@ function readBody(
       refuse(gateway, reply);
       return;
     }
-    gateway.guard("request", () => handle(body, reply));
+    gateway.guard("request", () => handle(body, reply, ip));
     // A handler that failed must still answer; one that waits for its latency has said so.
     if (!reply.isDone && !reply.isDeferred) reply.text("500 Internal Server Error", "null");
   });
@@ -98,27 +106,40 @@ function refuse(gateway: Gateway, reply: HttpReply): void {
   reply.text("422 Unprocessable Entity", JSON_422);
 }
 
-function answerInfoRequest(gateway: Gateway, body: unknown, reply: HttpReply): void {
+/** @returns false when the IP has spent its minute: the edge answers instead of the exchange. */
+function spend(gateway: Gateway, reply: HttpReply, ip: string, weight: number): boolean {
+  if (gateway.ipBudget?.take(ip, weight, gateway.minuteMs()) !== false) return true;
+  reply.text(statusLine(429), "null");
+  return false;
+}
+
+function answerInfoRequest(gateway: Gateway, body: unknown, reply: HttpReply, ip: string): void {
   const action = String((body as { type?: unknown } | null)?.type);
+  if (!spend(gateway, reply, ip, infoWeight(action))) return;
   reply.isDeferred = true;
   gateway.carrier.request({ stream: "http", endpoint: "info", action }, undefined, {
     execute: (answer) => {
       const data = gateway.guard("request", () => gateway.info(body));
       if (data === MALFORMED) refuse(gateway, reply);
       else if (data === undefined || data === UNHANDLED) reply.text("500 Internal Server Error", "null");
-      else answer(JSON.stringify(data));
+      else {
+        if (Array.isArray(data))
+          gateway.ipBudget?.add(ip, infoExtraWeight(action, data.length), gateway.minuteMs());
+        answer(JSON.stringify(data));
+      }
     },
     ...waysOut(reply),
   });
 }
 
-function answerExchangeRequest(gateway: Gateway, body: unknown, reply: HttpReply): void {
+function answerExchangeRequest(gateway: Gateway, body: unknown, reply: HttpReply, ip: string): void {
   const envelope = parseEnvelope(body);
   if (envelope === undefined) {
     refuse(gateway, reply);
     return;
   }
   const action = envelope.action.type;
+  if (!spend(gateway, reply, ip, exchangeWeight(actionLength(envelope.action)))) return;
   reply.isDeferred = true;
   gateway.carrier.request({ stream: "http", endpoint: "exchange", action }, undefined, {
     execute: (answer) => gateway.perform(envelope, (response) => answer(JSON.stringify(response))),

@@ -61,12 +61,15 @@ export class Publisher implements ExchangeEvents, MarketOutlet {
   private readonly changedAccounts = new Set<Account>();
   /** Last frame of each wide topic. */
   private readonly lastWide = new Map<string, string>();
+  /** When each slow l2Book topic may go out again. */
+  private readonly nextSlowMs = new Map<string, number>();
   private readonly fast = new FastContexts();
   private pushes = 0;
 
   constructor(
     private readonly connections: Connections,
     private readonly info: () => InfoContext,
+    private readonly slowBookMs: number,
   ) {
     this.topics = connections.topics;
   }
@@ -139,11 +142,18 @@ export class Publisher implements ExchangeEvents, MarketOutlet {
   book(market: Market, view: BookView, exchMs: number): void {
     for (const topic of this.topics.inGroup(`l2Book:${market.coin}`)) {
       const s = topic.subscription;
-      if (s.type !== "l2Book") continue;
+      if (s.type !== "l2Book" || !this.isBookDue(topic.key, s.fast, exchMs)) continue;
       const shown = s.nSigFigs === null ? view : visibleBook(market, s.nSigFigs, s.mantissa, s.fast ? 5 : 20);
       const frame = bookFrame(market, shown, exchMs, s);
       for (const c of topic.listeners) this.connections.send(c, frame);
     }
+  }
+
+  private isBookDue(key: string, isFast: boolean, exchMs: number): boolean {
+    if (isFast || this.slowBookMs === 0) return true;
+    if (exchMs < (this.nextSlowMs.get(key) ?? 0)) return false;
+    this.nextSlowMs.set(key, exchMs + this.slowBookMs);
+    return true;
   }
 
   context(market: Market): void {

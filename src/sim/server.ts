@@ -28,7 +28,7 @@ import { Faults } from "./faults.js";
 import { type Gateway, routeControl, routeHttp } from "./http.js";
 import { answerInfo } from "./info/index.js";
 import type { InfoContext } from "./info/request.js";
-import { SocketBudget, type SocketLimits, VENUE_SOCKET_LIMITS } from "./limits.js";
+import { IpBudget, SocketBudget, type SocketLimits, VENUE_SOCKET_LIMITS } from "./limits.js";
 import { isPerp } from "./listed-market.js";
 import { type DueWork, MarketDriver, type SimMarket, type Speed } from "./market.js";
 import { isMarketData, Publisher } from "./publishing.js";
@@ -65,6 +65,10 @@ export interface SimOptions {
   readonly latencySeed?: number;
   /** Rules of the order entry: request budgets of addresses. */
   readonly executor?: Partial<ExecutorOptions>;
+  /** REST weight that an IP may spend in a minute, beyond which it gets 429; the venue's is 1200. Default: no limit. */
+  readonly ipWeightPerMinute?: number;
+  /** Least exchange ms between full books of an `l2Book` without `fast`; the venue's is 5000. Default: as often as fast ones. */
+  readonly slowBookMs?: number;
   /** What one IP may hold and send over its sockets; by default the venue's, but for the numbers of connections and messages. */
   readonly socketLimits?: Partial<SocketLimits>;
   /** The venue closes a connection to which it has sent nothing for 60 s. */
@@ -139,6 +143,7 @@ class Server implements SimServer, Gateway, SubscriptionSource {
   readonly exchange: Exchange;
   readonly counts = new Counts();
   readonly carrier: FaultCarrier;
+  readonly ipBudget: IpBudget | undefined;
   private readonly connections: Connections;
   private readonly publisher: Publisher;
   private readonly executor: ActionExecutor;
@@ -163,7 +168,9 @@ class Server implements SimServer, Gateway, SubscriptionSource {
     const faults = options.faults ?? new Faults([], new Rng(0));
     this.carrier = new FaultCarrier(faults, clock, timers, (run) => this.guard("held frame", run));
     this.connections = new Connections(clock, this.counts, this.carrier);
-    this.publisher = new Publisher(this.connections, () => this.infoContext());
+    const { ipWeightPerMinute } = options;
+    this.ipBudget = ipWeightPerMinute === undefined ? undefined : new IpBudget(ipWeightPerMinute);
+    this.publisher = new Publisher(this.connections, () => this.infoContext(), options.slowBookMs ?? 0);
     this.exchange.events = this.publisher;
     this.executor = new ActionExecutor(this.exchange, options.executor);
     this.executor.twaps.onHistory = (account, item) => this.publisher.onTwapHistory(account, item);
@@ -309,6 +316,10 @@ class Server implements SimServer, Gateway, SubscriptionSource {
 
   info(body: unknown): unknown {
     return answerInfo(this.infoContext(), body);
+  }
+
+  minuteMs(): number {
+    return this.options.clock.monoNs() / 1e6;
   }
 
   private infoContext(): InfoContext {

@@ -244,6 +244,33 @@ describe("fastAssetCtxs", () => {
   });
 });
 
+it("spaces full books as asked, and fast ones not", async () => {
+  const slow = await openRig({ slowBookMs: 3_600_000 });
+  const { a, b } = slow;
+  await a.subscribe({ type: "l2Book", coin: "BTC" });
+  await b.subscribe({ type: "l2Book", coin: "BTC", fast: true });
+  await tradeOnce(slow);
+  const count = (c: SimClient): number => c.frames.filter((f) => f.channel === "l2Book").length;
+  await b.until(() => count(b) >= 5, "five fast books");
+  // The snapshot, and the first of its hour.
+  expect(count(a)).toBeLessThanOrEqual(2);
+  await slow.close();
+});
+
+it("answers 429 to an IP that has spent its minute's weight, by what a request weighs", async () => {
+  const tight = await openRig({ ipWeightPerMinute: 65 });
+  const status = async (body: unknown): Promise<number> => (await tight.a.http("/info", body)).status;
+  expect(await status({ type: "userRole", user: ALICE })).toBe(200);
+  expect(await status({ type: "meta" })).toBe(429);
+  expect(await status({ type: "allMids" })).toBe(200);
+  expect((await tight.a.http("/exchange", tight.a.envelope({ type: "noop" }))).status).toBe(200);
+  expect(await status({ type: "allMids" })).toBe(200);
+  expect(await status({ type: "allMids" })).toBe(429);
+  // WebSocket posts do not count.
+  expect((await tight.a.post("info", { type: "meta" })).type).toBe("info");
+  await tight.close();
+});
+
 describe("limits of a client's sockets", () => {
   it("tracks 14 users, refuses the 15th in the venue's words, and takes it when another is given up", async () => {
     const c = await connect();
