@@ -8,6 +8,27 @@ import { FakeGateway, NO_FAULTS } from "./fake-exchange.js";
 import { TOY } from "./fixtures.js";
 import { Rig } from "./rig.js";
 
+test("lost fills that cancel out are found, although a newer one fits on the position", async () => {
+  const rig = await new Rig().start();
+  rig.ladder();
+  await rig.pass(200);
+  const deliver = rig.gateway.deliver.bind(rig.gateway);
+  rig.gateway.deliver = (channel, fn) => {
+    if (channel !== "fills") deliver(channel, fn);
+  };
+  rig.venue.take(Side.Buy, 10);
+  rig.venue.take(Side.Sell, 10);
+  rig.gateway.deliver = deliver;
+  await rig.pass(2_400);
+  rig.ladder();
+  await rig.pass(100);
+  rig.venue.take(Side.Buy, 10);
+  await rig.pass(10_000);
+  expect(rig.venue.fills).toHaveLength(3);
+  expect(rig.executor.fillsOf(0)).toBe(3);
+  expect(rig.executor.position(0).feesUsd).toBeCloseTo(rig.venue.feesUsd, 12);
+});
+
 describe("quoting", () => {
   test("places a ladder in one batch, then keeps it while it stays within the threshold", async () => {
     const rig = await new Rig().start();
