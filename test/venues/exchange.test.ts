@@ -223,6 +223,9 @@ describe("the simulated exchange", () => {
       exchange.l1((nonce) => l1.agentSendAsset(send, nonce)),
       "agentSendAsset",
     );
+    const before = Number((await info.clearinghouseState(to)).withdrawable);
+    await exchange.userSigned(user.usdSend(to, 12_340_000));
+    expect(Number((await info.clearinghouseState(to)).withdrawable) - before).toBeCloseTo(12.34, 6);
     // The judge can fail: a stranger's signature is not understood so.
     const stranger = client(signerOf(0x3f)).userSigned(user.usdSend(to, 1_000_000));
     await expect(understood(stranger, "usdSend")).rejects.toThrow();
@@ -258,8 +261,12 @@ describe("the simulated exchange", () => {
     await client(second).l1(l1.noop());
   });
 
-  test("says whether a sub-account belongs to the key that should trade for it", async () => {
+  test("executes for a sub-account what its master signs, and says whose it is", async () => {
     const sub = sim.exchange.createSubAccount(sim.exchange.account(master.address)!, "desk");
+    await client(master, sub.address).l1(l1.updateLeverage(0, true, 3));
+    expect((await info.activeAssetData(sub.address, "BTC")).leverage.value).toBe(3);
+    expect((await info.activeAssetData(master.address, "BTC")).leverage.value).not.toBe(3);
+    expect((await refusedBy(client(friend, sub.address).l1(l1.noop()))).code).toBe("Refused");
     await checkVault(info, sub.address, master.address);
     await expect(checkVault(info, sub.address, friend.address)).rejects.toThrow(
       `vault_address ${sub.address} is a sub-account of ${master.address}, no vault or sub-account of ${friend.address}`,
