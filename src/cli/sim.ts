@@ -17,7 +17,10 @@ export function simCommand(): Command {
     )
     .option("--speed <n|max>", "exchange time per wall time", speed, 1)
     .option("--tape <path>", "recorded market: a file, folder or prefix of files that belong together")
-    .option("--asset <coins>", "coins, separated by commas (synthetic: BTC, ETH, SOL)")
+    .option(
+      "--asset <coins>",
+      "coins, separated by commas (synthetic: BTC, ETH, SOL; also XRP, HYPE, DOGE, ARB, spot PURR/USDC and @107, hyna:BTC, hyna:ETH, flx:BTC, flx:ETH)",
+    )
     .option("--fund <address=usd>", "fund an account (repeatable)", fundOption, {})
     .option("--latency <ms>", "delay before an action takes effect", number(0, 60_000), 0)
     .option("--book-ms <ms>", "period of order book pushes of synthetic markets", number(10, 60_000), 500)
