@@ -2,7 +2,8 @@
  * sim: the simulated exchange. A Hyperliquid-protocol server on loopback over a deterministic core, with markets that come
  * from a seed, from a recording, or from clients alone.
  *
- * Entry points: `startSimServer` (sockets), `Exchange` (the core without them), `L3Book` and `TapeBook` (matching).
+ * Entry points: `startSimServer` (sockets), `SimVenue` with `SimGateway` and `SimFeed` (the same in one process, on any clock),
+ * `Exchange` (the core alone), `L3Book` and `TapeBook` (matching).
  * Invariants: (1) fills never exceed an order's size, and are made in price–time order; (2) in order-by-order markets
  * positions sum to zero and no micro-dollar appears or vanishes, fees included; (3) the same seed and the same actions at the same
  * times give the same events; (4) nothing a client sends throws out of a handler; (5) every order rests or has ended exactly
