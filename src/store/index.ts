@@ -36,6 +36,18 @@ export {
   openDataDir,
 } from "./locks.js";
 export {
+  type BlockInfo,
+  FILE_EXTENSION,
+  RecordCursor,
+  type TapeBlock,
+  TapeFileReader,
+  TapeFileWriter,
+  type TapeInstrument,
+  type TapeMeta,
+  type TapeWriterOptions,
+  type TapeWriterStats,
+} from "./tape/file/index.js";
+export {
   openTape,
   type Tape,
   TapeError,

@@ -13,5 +13,9 @@ export enum RecordKind {
   KernelConfig = 7,
   Ladder = 8,
   Estimates = 9,
-  FeedStatus = 10
+  FeedStatus = 10,
+  BookDelta = 11,
+  Liquidation = 12,
+  OrderEvent = 13,
+  OwnOrder = 14
 }

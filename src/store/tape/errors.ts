@@ -5,7 +5,9 @@ export type TapeErrorCode =
   | "coin_not_in_tape"
   | "unknown_coin"
   | "no_book"
-  | "unreadable";
+  | "unreadable"
+  | "damaged"
+  | "cannot_write";
 
 /** A tape that cannot be opened: one line saying what, where and what to do. */
 export class TapeError extends Error {

@@ -1,0 +1,9 @@
+/** store/tape/file: tapes as files. `TapeFileWriter` appends, `TapeFileReader` streams; the bytes are described in format.ts. */
+export {
+  type BlockInfo,
+  FILE_EXTENSION,
+  type TapeInstrument,
+  type TapeMeta,
+} from "./format.js";
+export { RecordCursor, type TapeBlock, TapeFileReader } from "./reader.js";
+export { TapeFileWriter, type TapeWriterOptions, type TapeWriterStats } from "./writer.js";
