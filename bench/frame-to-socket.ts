@@ -121,6 +121,8 @@ function startKernel(segments: ReturnType<typeof createSegments>, clockBaseNs: b
     latency: segments.kernelLatency[0]!,
     clockBaseNs,
     wait: "hybrid",
+    requoteBps: 0,
+    requoteMs: 1,
   };
   return new Worker(compiledUrl("threads/kernel.js"), { workerData: init });
 }

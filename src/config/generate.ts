@@ -57,7 +57,12 @@ threads = 1                      # kernel workers; assets are spread over them
 wait = "hybrid"                  # spin (a core of its own per thread), hybrid, sleep
 # data_dir = "/var/lib/market-maker"  # journal, checkpoints, locks; unset: the user's state directory
 min_requote_ms = 0               # least time between two batches for one asset
+<<<<<<< HEAD
 order_expiry_ms = 0              # the venue refuses orders that reach it later than this, at 5 times the weight; 0: off, as a clock this slow would have all refused
+=======
+requote_bps = 0.1                # a new ladder when the microprice has moved so far, 0: on every touch
+requote_ms = 100                 # ... or so long after the last one
+>>>>>>> 4cd40d5 (wip)
 standby = false                  # a second market-data connection: the first frame wins, no gap when one dies
 relay_port = 0                   # republish the feed and accept pushed frames; 0: off
 relay_host = "127.0.0.1"

@@ -98,6 +98,8 @@ export const configSchema = z.strictObject({
       data_dir: z.string().optional(),
       min_requote_ms: nonNegative.default(0),
       order_expiry_ms: z.int().min(0).max(600_000).default(0),
+      requote_bps: nonNegative.max(100).default(0.1),
+      requote_ms: positive.max(1000).default(100),
       standby: z.boolean().default(false),
       relay_port: port.default(0),
       relay_host: z.string().default("127.0.0.1"),

@@ -4,6 +4,8 @@ interface Item {
   readonly atNs: number;
   readonly seq: number;
   fn: (() => void) | undefined;
+  /** One of a series: promises are not made to wait for it. */
+  readonly isPeriodic: boolean;
 }
 
 /**
@@ -38,7 +40,12 @@ export class VirtualTime implements Clock, Timers {
   }
 
   after(delayMs: number, fn: () => void): () => void {
-    const item: Item = { atNs: this.nowNs + Math.max(0, Math.round(delayMs * 1e6)), seq: this.seq++, fn };
+    return this.schedule(delayMs, fn, false);
+  }
+
+  private schedule(delayMs: number, fn: () => void, isPeriodic: boolean): () => void {
+    const atNs = this.nowNs + Math.max(0, Math.round(delayMs * 1e6));
+    const item: Item = { atNs, seq: this.seq++, fn, isPeriodic };
     this.push(item);
     return () => {
       item.fn = undefined;
@@ -50,11 +57,11 @@ export class VirtualTime implements Clock, Timers {
     let cancel: () => void;
     const tick = (): void => {
       // Scheduled before it runs: what it schedules for the same moment of the next period comes after it.
-      cancel = this.after(periodMs, tick);
+      cancel = this.schedule(periodMs, tick, true);
       fn();
       if (isOff) cancel();
     };
-    cancel = this.after(periodMs, tick);
+    cancel = this.schedule(periodMs, tick, true);
     return () => {
       isOff = true;
       cancel();
@@ -79,6 +86,33 @@ export class VirtualTime implements Clock, Timers {
       item.fn?.();
       await settled();
     }
+  }
+
+  /**
+   * Runs what is due up to and including a time without waiting for promises, as far as that is safe: it returns after a single
+   * event that was scheduled once, because promises may hang on it. Periodic events run on; whatever promise one of them makes goes on
+   * at the next wait.
+   *
+   * @returns true when the caller must `await settled()` before anything else happens; the clock stands at the last event run.
+   */
+  runDue(untilNs: number): boolean {
+    while (this.nextNs <= untilNs) {
+      const item = this.pop();
+      this.nowNs = item.atNs;
+      this.eventCount++;
+      item.fn?.();
+      if (!item.isPeriodic) return true;
+    }
+    return false;
+  }
+
+  /** Sets the clock between two events. @throws {RangeError} When an event would be skipped or time would run back. */
+  jumpTo(atNs: number): void {
+    if (atNs < this.nowNs || atNs > this.nextNs)
+      throw new RangeError(
+        `virtual time: ${atNs} ns is not between ${this.nowNs} and the next event at ${this.nextNs}`,
+      );
+    this.nowNs = atNs;
   }
 
   runFor(ms: number): Promise<boolean> {
@@ -147,7 +181,7 @@ export class VirtualTime implements Clock, Timers {
 }
 
 /** Resolves when every promise reaction that waits has run: microtasks come before the next turn of the event loop. */
-const settled = (): Promise<void> =>
+export const settled = (): Promise<void> =>
   new Promise((resolve) => {
     setImmediate(resolve);
   });

@@ -13,6 +13,13 @@ export interface KernelPumpOptions {
   readonly ladderCells: readonly SharedArrayBuffer[];
   readonly gatewayEstimates: readonly SharedArrayBuffer[];
   readonly clock: Clock;
+  /**
+   * A new touch is worth a ladder when the microprice has moved so far since the last one, bps; 0: always. Orders keep their place
+   * within max_bps_diff anyway, so that far smaller moves cannot change what rests.
+   */
+  readonly requoteBps: number;
+  /** Any record is worth a ladder so long after the last one, ms: estimates have moved on meanwhile. */
+  readonly requoteMs: number;
   /** First record taken → ladder published. */
   readonly latency: LatencyHistogram;
   /** A record that the kernel refused: the asset goes stale if every one is. */
@@ -41,6 +48,12 @@ export class KernelPump {
   private readonly marketRecvMonoNs: Float64Array;
   private readonly ladderSeq: Uint32Array;
   private readonly estimatesSeq: Uint32Array;
+  /** Microprice of the newest touch, and of the touch that was last quoted on. */
+  private readonly touchMicro: Float64Array;
+  private readonly quotedMicro: Float64Array;
+  private readonly quotedMonoNs: Float64Array;
+  private readonly requoteRatio: number;
+  private readonly requoteNs: number;
 
   constructor(private readonly options: KernelPumpOptions) {
     const { host, assets } = options;
@@ -63,6 +76,11 @@ export class KernelPump {
     this.marketRecvMonoNs = new Float64Array(count);
     this.ladderSeq = new Uint32Array(count);
     this.estimatesSeq = new Uint32Array(count);
+    this.touchMicro = new Float64Array(count);
+    this.quotedMicro = new Float64Array(count);
+    this.quotedMonoNs = new Float64Array(count).fill(Number.NEGATIVE_INFINITY);
+    this.requoteRatio = options.requoteBps / 1e4;
+    this.requoteNs = options.requoteMs * 1e6;
   }
 
   /** Steps everything that waits, account first. @returns the number of records. */
@@ -71,33 +89,61 @@ export class KernelPump {
   }
 
   private drainRing(ring: RingConsumer): number {
-    const { host, isDirty, causeRecvMonoNs } = this;
     let records = 0;
     for (let at = ring.poll(); at >= 0; at = ring.poll()) {
       records++;
-      const kind = ring.kind;
-      const asset = ring.u16[(at + ASSET_OFFSET[kind]!) >> 1]!;
-      const i = this.positionOf[asset] ?? -1;
-      if (i < 0) continue;
-      if (host.step(kind, asset, ring.f64, at, ring.bodyBytes) !== abi.KernelStatus.Ok) {
-        // What the kernel refuses is no sign of life: an asset whose every record is refused must go stale, not look fresh.
-        this.options.onRejected();
-        continue;
-      }
-      const recvMonoNs = isMarketData(kind) ? ring.f64[(at + RECV_OFFSET[kind]!) >> 3]! : 0;
-      // Trades alone do not keep an asset fresh: it is the book that quotes stand on.
-      if (recvMonoNs > 0 && kind !== abi.RecordKind.Trade) this.marketRecvMonoNs[i] = recvMonoNs;
-      if (isDirty[i] === 0) {
-        isDirty[i] = 1;
-        this.takenMonoNs[i] = this.clock.monoNs();
-        this.causeKind[i] = kind;
-        causeRecvMonoNs[i] = 0;
-      }
-      // The oldest frame not yet quoted: a burst is charged from its first record.
-      if (causeRecvMonoNs[i] === 0) causeRecvMonoNs[i] = recvMonoNs;
+      const { kind } = ring;
+      this.take(kind, ring.u16[(at + ASSET_OFFSET[kind]!) >> 1]!, ring.f64, at, ring.bodyBytes);
     }
     if (records > 0) ring.release();
     return records;
+  }
+
+  /** Steps one record, from a ring or from a tape. `at` is the byte offset of its body in `f64`. */
+  take(kind: abi.RecordKind, asset: number, f64: Float64Array, at: number, bodyBytes: number): void {
+    const { isDirty, causeRecvMonoNs } = this;
+    const i = this.positionOf[asset] ?? -1;
+    if (i < 0) return;
+    if (this.host.step(kind, asset, f64, at, bodyBytes) !== abi.KernelStatus.Ok) {
+      // What the kernel refuses is no sign of life: an asset whose every record is refused must go stale, not look fresh.
+      this.options.onRejected();
+      return;
+    }
+    const recvOffset = RECV_OFFSET[kind]!;
+    const recvMonoNs = recvOffset > 0 ? f64[(at + recvOffset) >> 3]! : 0;
+    // Trades alone do not keep an asset fresh: it is the book that quotes stand on.
+    if (recvMonoNs > 0 && kind !== abi.RecordKind.Trade) this.marketRecvMonoNs[i] = recvMonoNs;
+    if (isDirty[i] === 0) {
+      if (!this.isWorthLadder(kind, i, f64, at, recvMonoNs)) return;
+      isDirty[i] = 1;
+      this.takenMonoNs[i] = this.clock.monoNs();
+      this.causeKind[i] = kind;
+      causeRecvMonoNs[i] = 0;
+    }
+    // The oldest frame not yet quoted: a burst is charged from its first record.
+    if (causeRecvMonoNs[i] === 0) causeRecvMonoNs[i] = recvMonoNs;
+  }
+
+  private isWorthLadder(
+    kind: abi.RecordKind,
+    i: number,
+    f64: Float64Array,
+    at: number,
+    recvMonoNs: number,
+  ): boolean {
+    if (kind === abi.RecordKind.Bbo) {
+      const bidSz = f64[(at + abi.BBO_BID_SZ) >> 3]!;
+      const askSz = f64[(at + abi.BBO_ASK_SZ) >> 3]!;
+      if (!(bidSz > 0 && askSz > 0)) return true;
+      const micro =
+        (f64[(at + abi.BBO_BID_PX) >> 3]! * askSz + f64[(at + abi.BBO_ASK_PX) >> 3]! * bidSz) /
+        (bidSz + askSz);
+      this.touchMicro[i] = micro;
+      if (!(Math.abs(micro - this.quotedMicro[i]!) < this.requoteRatio * micro)) return true;
+    } else if (kind !== abi.RecordKind.Trade && kind !== abi.RecordKind.AssetCtx) {
+      return true;
+    }
+    return !(recvMonoNs - this.quotedMonoNs[i]! < this.requoteNs);
   }
 
   /** Publishes a ladder of each asset that a record touched. @returns true when there was one. */
@@ -107,6 +153,8 @@ export class KernelPump {
     for (let i = 0; i < isDirty.length; i++) {
       if (isDirty[i] === 0) continue;
       isDirty[i] = 0;
+      this.quotedMicro[i] = this.touchMicro[i]!;
+      this.quotedMonoNs[i] = takenMonoNs[i]!;
       host.quote(this.options.assets[i]!, takenMonoNs[i]!);
       const cell = this.ladders[i]!;
       const at = cell.begin();
@@ -140,7 +188,7 @@ export class KernelPump {
   }
 }
 
-/** Where each kind keeps its asset index, and market data its receive time. */
+/** Where each kind keeps its asset index, and the public streams of a book and its trades their receive time (0: nowhere). */
 const ASSET_OFFSET: readonly number[] = byKind({
   [abi.RecordKind.Book]: abi.BOOK_ASSET,
   [abi.RecordKind.Trade]: abi.TRADE_ASSET,
@@ -156,8 +204,6 @@ const RECV_OFFSET: readonly number[] = byKind({
   [abi.RecordKind.Trade]: abi.TRADE_RECV_MONO_NS,
   [abi.RecordKind.Bbo]: abi.BBO_RECV_MONO_NS,
 });
-const isMarketData = (kind: number): boolean =>
-  kind === abi.RecordKind.Book || kind === abi.RecordKind.Trade || kind === abi.RecordKind.Bbo;
 
 function byKind(entries: Readonly<Record<number, number>>): number[] {
   return Array.from({ length: 16 }, (_, kind) => entries[kind] ?? 0);

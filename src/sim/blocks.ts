@@ -39,10 +39,16 @@ export function actionClass(action: Action): ActionClass {
   }
 }
 
-/** Uniform between the two, ms of exchange time. */
+/** Uniform between the two, ms of exchange time; or whatever `sample` draws, which then lies between them. */
 export interface DelayRange {
   readonly minMs: number;
   readonly maxMs: number;
+  readonly sample?: (rng: Rng) => number;
+}
+
+export function drawMs({ minMs, maxMs, sample }: DelayRange, rng: Rng): number {
+  if (sample !== undefined) return sample(rng);
+  return maxMs <= minMs ? minMs : minMs + (maxMs - minMs) * rng.uniform();
 }
 
 export interface LatencyModel {
@@ -179,8 +185,8 @@ export class BlockScheduler {
   /** Hands in an action sent at `sentMs`. It never runs inside this call. */
   submit(rank: ActionClass, sentMs: number, run: BlockAction): void {
     const { latency, blockMs } = this.options;
-    const arrivalMs = sentMs + draw(latency.netOut, this.outRng);
-    const readyMs = Math.max(arrivalMs + draw(latency.queue[rank], this.queueRng), this.lastMs);
+    const arrivalMs = sentMs + drawMs(latency.netOut, this.outRng);
+    const readyMs = Math.max(arrivalMs + drawMs(latency.queue[rank], this.queueRng), this.lastMs);
     let dueMs = readyMs;
     if (blockMs > 0) {
       dueMs = Math.ceil(readyMs / blockMs) * blockMs;
@@ -219,7 +225,7 @@ export class BlockScheduler {
     // Actions submitted by a running one (blockMs 0) join the same moment, behind it.
     while (this.mempool.first?.dueMs === blockMs) {
       const give = this.mempool.pop()!.run(blockMs);
-      const backMs = draw(this.options.latency.netBack, this.backRng);
+      const backMs = drawMs(this.options.latency.netBack, this.backRng);
       if (backMs > 0) this.answers.push({ dueMs: blockMs + backMs, seq: this.seq++, give });
       else now.push(give);
     }
@@ -227,6 +233,3 @@ export class BlockScheduler {
     this.onBlockEnd(blockMs);
   }
 }
-
-const draw = (range: DelayRange, rng: Rng): number =>
-  range.maxMs <= range.minMs ? range.minMs : range.minMs + (range.maxMs - range.minMs) * rng.uniform();

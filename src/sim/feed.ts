@@ -2,11 +2,11 @@
  * Market data of a venue in this process, as the frames its socket would send, over a network that delays and damages them.
  */
 import type { Clock, Rng, Timers } from "../domain/index.js";
-import type { DelayRange } from "./blocks.js";
+import { type DelayRange, drawMs } from "./blocks.js";
 import type { Wire } from "./fault-carrier.js";
 import { bboFrame, bookFrame, contextFrame, tradesFrame } from "./frames.js";
 import { visibleBook } from "./info/book.js";
-import { drawMs, Lane } from "./lane.js";
+import { Lane } from "./lane.js";
 import type { Market } from "./listed-market.js";
 import type { SimVenue } from "./venue.js";
 

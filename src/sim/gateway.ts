@@ -31,9 +31,9 @@ import type {
 } from "../venues/port.js";
 import type { FillWire } from "./account.js";
 import type { Action, OrderWire } from "./actions.js";
-import type { DelayRange } from "./blocks.js";
+import { type DelayRange, drawMs } from "./blocks.js";
 import type { Wire } from "./fault-carrier.js";
-import { drawMs, Lane } from "./lane.js";
+import { Lane } from "./lane.js";
 import type { SimVenue } from "./venue.js";
 
 export type ActionKind = "order" | "modify" | "cancel";
@@ -245,6 +245,7 @@ export class SimGateway implements OrderGateway {
   }
 
   private onFrame(frame: string): void {
+    this.o.tap?.inbound("private", Buffer.from(frame), this.time.monoNs());
     const { channel, data } = JSON.parse(frame) as { channel: string; data: unknown };
     const { reader } = this.o;
     if (channel === "orderUpdates") {
@@ -365,6 +366,11 @@ export class SimGateway implements OrderGateway {
     const { wire, kind, count } = pending;
     const stream = wire === undefined ? "http" : "post";
     const read = (text: string): void => {
+      this.o.tap?.inbound(
+        pending.wire === undefined ? "http" : "private",
+        Buffer.from(text),
+        this.time.monoNs(),
+      );
       const statuses = reader.acks(JSON.parse(text), kind, count, (i) => instruments[pending.assets[i]!]);
       this.settle(pending, statuses);
     };

@@ -31,12 +31,17 @@ export {
   Faults,
 } from "./faults.js";
 export { type FrameReader, SimFeed, type SimFeedOptions } from "./feed.js";
+export { flatFees } from "./fees.js";
 export { SimGateway, type SimGatewayOptions, type VenueReader } from "./gateway.js";
+export { isPerp } from "./listed-market.js";
 export { perpInstrument, type SimMarket, type Speed } from "./market.js";
 export { OpenMarket, type OpenMarketOptions } from "./markets/open.js";
+export { RecordMarket } from "./markets/records.js";
 export { BTC_LIKE, SyntheticMarket, type SyntheticParams } from "./markets/synthetic.js";
 export { TapeMarket, type TapeMarketOptions } from "./markets/tape.js";
 export { L3Book } from "./matching.js";
+export { type QueueModel, type QueueModelSpec, queueModel } from "./queue-model.js";
+export { RecordedSide } from "./recorded-side.js";
 export {
   DEV_ADDRESS,
   DEV_KEY,

@@ -1,8 +1,5 @@
 import type { Clock, Rng, Timers } from "../domain/index.js";
-import type { DelayRange } from "./blocks.js";
-
-export const drawMs = ({ minMs, maxMs }: DelayRange, rng: Rng): number =>
-  minMs + (maxMs - minMs) * rng.uniform();
+import { type DelayRange, drawMs } from "./blocks.js";
 
 /**
  * One direction of one connection: what is sent arrives later, in order. What is on its way when the connection is cut never

@@ -16,6 +16,9 @@ export class BookOrder {
   level: Level | null = null;
   /** Only used by the tape book: recorded size believed to stand before us at our price. */
   queueAheadLots = 0;
+  /** Only used by the tape book: size displayed at our price when last seen, and traded there since. */
+  displayedLots = 0;
+  tradedLots = 0;
 
   constructor(
     readonly oid: number,

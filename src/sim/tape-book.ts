@@ -5,9 +5,10 @@
  * Fill rules for a resting client BUY at price p (a SELL mirrors each of them), and what is unrealistic about each:
  *
  * 1. Queue. On arrival everything displayed at p stands before us (nothing if p improves the touch or falls between displayed
- *    prices; "everything and more" if p is deeper than the recording shows, until the price comes into view). Only trades
- *    move us forward; a displayed size smaller than our queue shortens it. Unrealistic: cancels ahead of us never help, so
- *    fills come late (conservative); orders behind us are assumed never to leave before those ahead.
+ *    prices; "everything and more" if p is deeper than the recording shows, until the price comes into view). What a
+ *    fall of the displayed size without trades means is the queue model's to say (`queue-model.ts`); by default only trades
+ *    move us forward and a displayed size smaller than our queue shortens it. Unrealistic then: cancels ahead of us never
+ *    help, so fills come late (conservative).
  * 2. Print at p by a seller: the size first consumes the queue before us, then fills us. Unrealistic: the recorded maker who
  *    was really hit stays in the recording; the market does not react to our trade.
  * 3. Print below p by a seller: fills us at p up to the print's size, best price first, then time. Unrealistic: with us
@@ -25,62 +26,8 @@
  */
 import { Side } from "../domain/index.js";
 import type { BookOrder, BookView, MatchEvents, MatchingBook } from "./matching.js";
-
-/** Largest number of recorded levels kept a side: 20 displayed and a few that best-bid-offer updates put in front. */
-const LEVELS = 32;
-
-/** One side of the recorded book, best first. */
-class RecordedSide {
-  count = 0;
-  readonly pxTicks = new Float64Array(LEVELS);
-  readonly szLots = new Float64Array(LEVELS);
-  readonly orders = new Uint32Array(LEVELS);
-
-  constructor(readonly sign: Side) {}
-
-  load(count: number, pxTicks: Float64Array, szLots: Float64Array, orders: Uint32Array): void {
-    this.count = Math.min(count, LEVELS);
-    for (let i = 0; i < this.count; i++) {
-      this.pxTicks[i] = pxTicks[i]!;
-      this.szLots[i] = szLots[i]!;
-      this.orders[i] = orders[i]!;
-    }
-  }
-
-  /** Puts a new best level in place: what was displayed better than it is gone, the same price gets the new size. */
-  setBest(pxTicks: number, szLots: number, orders: number): void {
-    let better = 0;
-    while (better < this.count && this.sign * this.pxTicks[better]! > this.sign * pxTicks) better++;
-    if (better > 0) this.dropFront(better);
-    if (this.count === 0 || this.pxTicks[0] !== pxTicks) {
-      const keep = Math.min(this.count, LEVELS - 1);
-      this.pxTicks.copyWithin(1, 0, keep);
-      this.szLots.copyWithin(1, 0, keep);
-      this.orders.copyWithin(1, 0, keep);
-      this.count = keep + 1;
-    }
-    this.pxTicks[0] = pxTicks;
-    this.szLots[0] = szLots;
-    this.orders[0] = orders;
-  }
-
-  dropFront(n: number): void {
-    this.pxTicks.copyWithin(0, n, this.count);
-    this.szLots.copyWithin(0, n, this.count);
-    this.orders.copyWithin(0, n, this.count);
-    this.count -= n;
-  }
-
-  /** Displayed size at a price; 0 where the display shows nothing; -1 where the price is deeper than the display. */
-  displayedAt(pxTicks: number): number {
-    for (let i = 0; i < this.count; i++) {
-      const level = this.pxTicks[i]!;
-      if (level === pxTicks) return this.szLots[i]!;
-      if (this.sign * level < this.sign * pxTicks) return 0;
-    }
-    return -1;
-  }
-}
+import { type QueueModel, queueModel } from "./queue-model.js";
+import { RecordedSide } from "./recorded-side.js";
 
 /** Told of fills that a recorded event caused. The order's remaining size is already reduced; at 0 it has left the book. */
 export type PassiveFill = (order: BookOrder, szLots: number, tid: number) => void;
@@ -107,14 +54,23 @@ export class TapeBook implements MatchingBook {
   private newestExchMs = Number.NEGATIVE_INFINITY;
   cut: ((szLots: number) => number) | undefined = undefined;
 
+  constructor(private readonly queue: QueueModel = queueModel({ kind: "risk-averse" })) {}
+
   get bestBidTicks(): number {
-    return Math.max(this.bids.count > 0 ? this.bids.pxTicks[0]! : 0, this.ownBids[0]?.pxTicks ?? 0);
+    return Math.max(this.bids.bestTicks, this.ownBids[0]?.pxTicks ?? 0);
   }
 
   get bestAskTicks(): number {
-    const recorded = this.asks.count > 0 ? this.asks.pxTicks[0]! : Number.POSITIVE_INFINITY;
+    const recorded = this.asks.count > 0 ? this.asks.bestTicks : Number.POSITIVE_INFINITY;
     const best = Math.min(recorded, this.ownAsks[0]?.pxTicks ?? Number.POSITIVE_INFINITY);
     return best === Number.POSITIVE_INFINITY ? 0 : best;
+  }
+
+  /** Twice the mid of the recorded market, ticks; 0 when a side is empty. Our orders are not in it. */
+  get recordedMid2Ticks(): number {
+    const bid = this.bids.bestTicks;
+    const ask = this.asks.bestTicks;
+    return bid > 0 && ask > 0 ? bid + ask : 0;
   }
 
   wouldMatch(side: Side, limitTicks: number): boolean {
@@ -129,7 +85,7 @@ export class TapeBook implements MatchingBook {
     let left = szLots;
     while (left > 0) {
       const client = own[0] !== undefined && isWithin(own[0].pxTicks) ? own[0] : undefined;
-      const recordedPx = recorded.count > 0 && isWithin(recorded.pxTicks[0]!) ? recorded.pxTicks[0]! : 0;
+      const recordedPx = recorded.count > 0 && isWithin(recorded.bestTicks) ? recorded.bestTicks : 0;
       if (client === undefined && recordedPx === 0) break;
       const clientIsFirst =
         client !== undefined &&
@@ -157,10 +113,9 @@ export class TapeBook implements MatchingBook {
         client !== undefined && client.pxTicks === recordedPx
           ? client.queueAheadLots
           : Number.POSITIVE_INFINITY;
-      const traded = this.pieceOf(Math.min(left, recorded.szLots[0]!, ahead));
+      const traded = this.pieceOf(Math.min(left, recorded.bestLots, ahead));
       left -= traded;
-      recorded.szLots[0]! -= traded;
-      if (recorded.szLots[0]! <= 0) recorded.dropFront(1);
+      recorded.takeBest(traded);
       advanceQueue(own, recordedPx, traded);
       if (traded > 0) events.onMatch(undefined, recordedPx, traded);
     }
@@ -170,6 +125,8 @@ export class TapeBook implements MatchingBook {
   rest(order: BookOrder): void {
     const displayed = (order.side === Side.Buy ? this.bids : this.asks).displayedAt(order.pxTicks);
     order.queueAheadLots = displayed < 0 ? Number.POSITIVE_INFINITY : displayed;
+    order.displayedLots = displayed;
+    order.tradedLots = 0;
     const own = order.side === Side.Buy ? this.ownBids : this.ownAsks;
     let i = own.length;
     while (i > 0 && order.side * own[i - 1]!.pxTicks < order.side * order.pxTicks) i--;
@@ -189,18 +146,8 @@ export class TapeBook implements MatchingBook {
   /** The recorded market alone: our orders are not shown, as the recording could not react to them. */
   view(out: BookView, depth: number): void {
     const n = Math.min(depth, out.capacity);
-    out.bidCount = Math.min(n, this.bids.count);
-    out.askCount = Math.min(n, this.asks.count);
-    for (let i = 0; i < out.bidCount; i++) {
-      out.bidPxTicks[i] = this.bids.pxTicks[i]!;
-      out.bidSzLots[i] = this.bids.szLots[i]!;
-      out.bidOrders[i] = this.bids.orders[i]!;
-    }
-    for (let i = 0; i < out.askCount; i++) {
-      out.askPxTicks[i] = this.asks.pxTicks[i]!;
-      out.askSzLots[i] = this.asks.szLots[i]!;
-      out.askOrders[i] = this.asks.orders[i]!;
-    }
+    out.bidCount = this.bids.copyTo(n, out.bidPxTicks, out.bidSzLots, out.bidOrders);
+    out.askCount = this.asks.copyTo(n, out.askPxTicks, out.askSzLots, out.askOrders);
   }
 
   /** A complete recorded book. */
@@ -217,10 +164,54 @@ export class TapeBook implements MatchingBook {
     if (exchMs < this.newestExchMs) return;
     this.newestExchMs = exchMs;
     if (bbo.bidCount > 0) this.bids.setBest(bbo.bidPxTicks[0]!, bbo.bidSzLots[0]!, bbo.bidOrders[0]!);
-    else this.bids.count = 0;
+    else this.bids.clear();
     if (bbo.askCount > 0) this.asks.setBest(bbo.askPxTicks[0]!, bbo.askSzLots[0]!, bbo.askOrders[0]!);
-    else this.asks.count = 0;
+    else this.asks.clear();
     this.afterQuotes(onFill);
+  }
+
+  /** As `applyBbo`, by numbers: a size of 0 empties the side. */
+  applyTouch(
+    bidTicks: number,
+    bidLots: number,
+    askTicks: number,
+    askLots: number,
+    exchMs: number,
+    onFill: PassiveFill,
+  ): void {
+    if (exchMs < this.newestExchMs) return;
+    this.newestExchMs = exchMs;
+    if (bidLots > 0) this.bids.setBest(bidTicks, bidLots, 1);
+    else this.bids.clear();
+    if (askLots > 0) this.asks.setBest(askTicks, askLots, 1);
+    else this.asks.clear();
+    // Only orders at or before the touch can be concerned.
+    this.seeQueue(this.ownBids, this.bids, bidTicks);
+    this.seeQueue(this.ownAsks, this.asks, askTicks);
+    this.fillCrossed(this.ownBids, this.asks, Side.Buy, onFill);
+    this.fillCrossed(this.ownAsks, this.bids, Side.Sell, onFill);
+  }
+
+  /**
+   * One recorded level's new total; 0 removes it. A message of several levels is applied level by level, then closed by
+   * `afterDeltas`: in between the book may be crossed.
+   */
+  applyDelta(side: Side, pxTicks: number, szLots: number, orders: number): void {
+    const recorded = side === Side.Buy ? this.bids : this.asks;
+    recorded.update(pxTicks, szLots, orders);
+    const own = side === Side.Buy ? this.ownBids : this.ownAsks;
+    for (let i = 0; i < own.length; i++) {
+      const o = own[i]!;
+      if (o.pxTicks === pxTicks) this.see(o, szLots);
+      else if (side * o.pxTicks < side * pxTicks) break;
+    }
+  }
+
+  /** What one depth message brought is whole: fills by rule 4. */
+  afterDeltas(exchMs: number, onFill: PassiveFill): void {
+    this.newestExchMs = Math.max(this.newestExchMs, exchMs);
+    this.fillCrossed(this.ownBids, this.asks, Side.Buy, onFill);
+    this.fillCrossed(this.ownAsks, this.bids, Side.Sell, onFill);
   }
 
   /** A recorded print. `aggressor` is the side of the order that came in. */
@@ -246,10 +237,16 @@ export class TapeBook implements MatchingBook {
     if (passed > 0) advanceQueue(own, pxTicks, passed);
   }
 
+  /** True when a print of this aggressor at this price could concern an order of ours. */
+  isNear(aggressor: Side, pxTicks: number): boolean {
+    const best = (aggressor === Side.Sell ? this.ownBids : this.ownAsks)[0];
+    return best !== undefined && -aggressor * best.pxTicks >= -aggressor * pxTicks;
+  }
+
   /** The recorder lost the market: nothing displayed can be trusted until the next book. Client orders stay. */
   applyGap(): void {
-    this.bids.count = 0;
-    this.asks.count = 0;
+    this.bids.clear();
+    this.asks.clear();
     this.newestExchMs = Number.NEGATIVE_INFINITY;
   }
 
@@ -275,18 +272,36 @@ export class TapeBook implements MatchingBook {
   }
 
   private afterQuotes(onFill: PassiveFill): void {
-    clampQueue(this.ownBids, this.bids);
-    clampQueue(this.ownAsks, this.asks);
+    this.seeQueue(this.ownBids, this.bids, Number.NEGATIVE_INFINITY);
+    this.seeQueue(this.ownAsks, this.asks, Number.POSITIVE_INFINITY);
     this.fillCrossed(this.ownBids, this.asks, Side.Buy, onFill);
     this.fillCrossed(this.ownAsks, this.bids, Side.Sell, onFill);
   }
 
+  /** Looks at the display again for every own order at or better than `toTicks`. */
+  private seeQueue(own: readonly BookOrder[], recorded: RecordedSide, toTicks: number): void {
+    for (let i = 0; i < own.length; i++) {
+      const o = own[i]!;
+      if (recorded.sign * o.pxTicks < recorded.sign * toTicks) return;
+      const displayed = recorded.displayedAt(o.pxTicks);
+      if (displayed >= 0) this.see(o, displayed);
+    }
+  }
+
+  private see(o: BookOrder, displayed: number): void {
+    if (displayed === o.displayedLots && o.tradedLots === 0) return;
+    // Before the price came into view nothing was known of the queue but that all of it is ahead.
+    const before = o.displayedLots < 0 ? displayed : Math.max(0, o.displayedLots - o.tradedLots);
+    o.queueAheadLots = this.queue.afterChange(o.queueAheadLots, before, displayed);
+    o.displayedLots = displayed;
+    o.tradedLots = 0;
+  }
+
   private fillCrossed(own: BookOrder[], recorded: RecordedSide, side: Side, onFill: PassiveFill): void {
     for (let o = own[0]; o !== undefined && recorded.count > 0; o = own[0]) {
-      if (side * recorded.pxTicks[0]! > side * o.pxTicks) return;
-      const traded = this.pieceOf(Math.min(o.szLots, recorded.szLots[0]!));
-      recorded.szLots[0]! -= traded;
-      if (recorded.szLots[0]! <= 0) recorded.dropFront(1);
+      if (side * recorded.bestTicks > side * o.pxTicks) return;
+      const traded = this.pieceOf(Math.min(o.szLots, recorded.bestLots));
+      recorded.takeBest(traded);
       if (traded > 0) this.fill(o, traded, 0, onFill);
     }
   }
@@ -294,13 +309,8 @@ export class TapeBook implements MatchingBook {
 
 function advanceQueue(own: readonly BookOrder[], pxTicks: number, szLots: number): void {
   for (const o of own) {
-    if (o.pxTicks === pxTicks) o.queueAheadLots = Math.max(0, o.queueAheadLots - szLots);
-  }
-}
-
-function clampQueue(own: readonly BookOrder[], recorded: RecordedSide): void {
-  for (const o of own) {
-    const displayed = recorded.displayedAt(o.pxTicks);
-    if (displayed >= 0 && displayed < o.queueAheadLots) o.queueAheadLots = displayed;
+    if (o.pxTicks !== pxTicks) continue;
+    o.queueAheadLots = Math.max(0, o.queueAheadLots - szLots);
+    o.tradedLots += szLots;
   }
 }

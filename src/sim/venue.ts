@@ -184,6 +184,11 @@ export class SimVenue implements ExchangeEvents, MarketOutlet {
     return join(this.publics, listener);
   }
 
+  /** A market that no driver steps has moved: tells whoever is concerned. */
+  settle(): void {
+    this.settled();
+  }
+
   /** What the driver does besides stepping markets. */
   private work(): DueWork {
     const { blocks, executor } = this;

@@ -20,6 +20,8 @@ export interface KernelInit {
   readonly latency: SharedArrayBuffer;
   readonly clockBaseNs: bigint;
   readonly wait: WaitMode;
+  readonly requoteBps: number;
+  readonly requoteMs: number;
 }
 
 export type KernelMessage =

@@ -27,6 +27,8 @@ function run(init: KernelInit): void {
     ladderCells: init.ladderCells,
     gatewayEstimates: init.gatewayEstimates,
     clock,
+    requoteBps: init.requoteBps,
+    requoteMs: init.requoteMs,
     latency: new LatencyHistogram(init.latency),
     onRejected: () => Atomics.add(control, REJECTED, 1),
   });
