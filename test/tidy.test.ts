@@ -11,6 +11,7 @@ const LAYERS: readonly (readonly string[])[] = [
   ["store", "risk", "quoting", "kernels", "venues", "config", "telemetry"],
   ["threads", "execution", "sim"],
   ["engine"],
+  ["backtest"],
   ["cli"],
 ];
 /** Edges inside a layer that are part of the design, each with its reason. */

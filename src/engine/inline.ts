@@ -1,4 +1,5 @@
 import { createHash } from "node:crypto";
+import type { RecordKind } from "../abi/layout.js";
 import type { Clock, Instrument, Timers } from "../domain/index.js";
 import type {
   AssetParams,
@@ -31,10 +32,14 @@ export interface InlineOptions {
   /** Prefix of this run's client order ids. */
   readonly sessionId: number;
   readonly staleAfterMs?: number;
+  /** See `KernelPumpOptions`. */
+  readonly requoteBps?: number;
+  readonly requoteMs?: number;
   readonly log?: LogFn;
   readonly isDebugLogged?: boolean;
   readonly timings?: Partial<ExecutorTimings>;
-  readonly onSeverity?: NonNullable<ExecutorHooks["onSeverity"]>;
+  /** See `Tuner`; default 0: no excess at the start. */
+  readonly warmUpDecayS?: number;
   readonly onKilled?: NonNullable<ExecutorHooks["onKilled"]>;
 }
 
@@ -86,6 +91,8 @@ export class InlineEngine implements FrameReader {
       ladderCells: this.segments.ladders,
       gatewayEstimates: this.segments.gatewayEstimates,
       clock,
+      requoteBps: o.requoteBps ?? 0.1,
+      requoteMs: o.requoteMs ?? 100,
       latency: new LatencyHistogram(this.segments.kernelLatency[0]!),
       onRejected: () => {
         this.kernelRejected++;
@@ -102,7 +109,8 @@ export class InlineEngine implements FrameReader {
       log,
       isDebugLogged: o.isDebugLogged ?? false,
       onNotice: () => {},
-      onSeverity: o.onSeverity ?? (() => {}),
+      params: o.params,
+      warmUpDecayS: o.warmUpDecayS ?? 0,
       onKilled: o.onKilled ?? (() => {}),
       onAccountNews: () => this.passSoon(),
       ...(o.timings === undefined ? {} : { timings: o.timings }),
@@ -120,8 +128,8 @@ export class InlineEngine implements FrameReader {
   /** Configures the kernel, connects, recovers; frames become orders from then on. */
   async start(): Promise<RecoverReport> {
     const { o, intake } = this;
-    for (const { asset } of o.instruments) this.trader.configure(asset, o.params[asset]!);
     this.isRunning = true;
+    this.trader.configureAll();
     this.stopIntake = o.timers.every(INTAKE_TICK_MS, () => {
       intake.tick();
       this.pass();
@@ -161,6 +169,18 @@ export class InlineEngine implements FrameReader {
   onFrame(frame: Uint8Array): void {
     if (!this.isRunning) return;
     this.intake.accept(frame, FeedSource.Own);
+    this.pass();
+  }
+
+  /**
+   * A record reaches the engine without frame and intake: what a tape holds. `at` is the byte offset of its body in `f64`.
+   * Allocates: nothing unless orders change.
+   */
+  onRecord(kind: RecordKind, asset: number, f64: Float64Array, at: number, bodyBytes: number): void {
+    if (!this.isRunning) return;
+    this.pump.take(kind, asset, f64, at, bodyBytes);
+    if (!this.pump.quoteDirty()) return;
+    this.trader.drain();
     this.pass();
   }
 

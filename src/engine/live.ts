@@ -39,6 +39,7 @@ import type { AssetMargin } from "./plan.js";
 import { Safety } from "./safety.js";
 import { createSegments, HEARTBEAT, type SharedSegments } from "./shared.js";
 import { Trader } from "./trader.js";
+import type { Tuner } from "./tuner.js";
 import type { VenueFacts } from "./venue.js";
 import type { Watchdog } from "./watchdog.js";
 
@@ -67,6 +68,8 @@ export interface LiveOptions {
   /** Undefined: every nonce. */
   readonly nonceLane: number | undefined;
   readonly wait: WaitMode;
+  readonly requoteBps: number;
+  readonly requoteMs: number;
   readonly kernelCount: number;
   readonly staleAfterMs: number;
   readonly economiseBelowHours: number;
@@ -90,8 +93,8 @@ export interface LiveOptions {
   readonly isDebugLogged: boolean;
   readonly log: LogFn;
   readonly onNotice: (text: string) => void;
-  /** The worst finding of an asset changed: its quotes widen or narrow accordingly. */
-  readonly onSeverity: NonNullable<ExecutorHooks["onSeverity"]>;
+  /** See `Tuner`. */
+  readonly warmUpDecayS: number;
   readonly onKilled: NonNullable<ExecutorHooks["onKilled"]>;
 }
 
@@ -171,7 +174,8 @@ export class LiveEngine {
       log: o.log,
       isDebugLogged: o.isDebugLogged,
       onNotice: o.onNotice,
-      onSeverity: o.onSeverity,
+      params: o.params,
+      warmUpDecayS: o.warmUpDecayS,
       onKilled: o.onKilled,
       onScheduledCancel: (exchMs) => this.safety.onScheduledCancel(exchMs),
       economiseBelowHours: o.economiseBelowHours,
@@ -298,7 +302,7 @@ export class LiveEngine {
     const ready = await gateway;
     if (ready.type === "ready") this.metricsPort = ready.port;
     await Promise.all(kernels);
-    for (const { asset } of o.facts.instruments) this.configure(asset, o.params[asset]!);
+    this.trader.configureAll();
     const feed = await this.supervisor.start<IngestMessage>(
       "feed",
       compiledUrl("threads/ingest.js"),
@@ -328,9 +332,8 @@ export class LiveEngine {
     new Doorbell(this.segments.mainDoorbell).ring();
   }
 
-  /** New parameters for one asset's kernel, at any time. */
-  configure(asset: number, params: KernelParams): void {
-    this.trader.configure(asset, params);
+  get tuner(): Tuner {
+    return this.trader.tuner;
   }
 
   /** Connects, cancels leftovers, adopts the position, then lets ladders become orders. */
@@ -454,6 +457,8 @@ export class LiveEngine {
       latency: segments.kernelLatency[worker]!,
       clockBaseNs: this.o.clockBaseNs,
       wait: this.o.wait,
+      requoteBps: this.o.requoteBps,
+      requoteMs: this.o.requoteMs,
     };
   }
 

@@ -6,7 +6,6 @@ import { Rng } from "../domain/index.js";
 import type { StopReport } from "../execution/index.js";
 import { explainLadder } from "../quoting/index.js";
 import { KillReason, killReasonText } from "../rings/index.js";
-import { Severity } from "../risk/index.js";
 import {
   type DataDir,
   DataDirError,
@@ -26,8 +25,8 @@ import { expectedRequestsPerHour, purchaseRecord } from "./allowance.js";
 import { defaultDataDir } from "./data-dir.js";
 import { checkKill, writeKill } from "./kill-record.js";
 import { type JournalFiles, LiveEngine } from "./live.js";
-import { type OpenInterestVerdict, OpenInterestWatch } from "./open-interest.js";
-import { type Plan, planAssets, warmUpMultiplier } from "./plan.js";
+import { OpenInterestWatch } from "./open-interest.js";
+import { type Plan, planAssets } from "./plan.js";
 import { BoardWriter, buildSummary, statusText } from "./report.js";
 import { ensureSimulator, type RunningSimulator } from "./simulator.js";
 import { SizingError } from "./sizing.js";
@@ -75,10 +74,6 @@ const IDLE_JOURNAL_MS = 600_000;
 const BOARD_EVERY_MS = 100;
 const STATUS_EVERY_MS = 250;
 const STATUS_LOG_EVERY_MS = 10_000;
-const WARM_UP_STEP_MS = 500;
-/** Half-spread while a risk monitor asks for width (SOP §8.4's first step), and the cap of all multipliers together. */
-const WIDEN_MULT = 1.5;
-const MAX_SPREAD_MULT = 3;
 const DRY_RUN_S = 30;
 const SIM_ONLY = ["tape", "speed", "simPort", "faultArguments"] as const;
 const OPTION_NAMES: Readonly<Record<string, string>> = { simPort: "port", faultArguments: "fault" };
@@ -122,11 +117,6 @@ class Run {
   private isStopRequested = false;
   private live: LiveEngine | undefined;
   private killReport: StopReport | undefined;
-  /** Multipliers of the half-spread, by asset: warm-up and defence. */
-  private readonly warmUp = new Map<number, number>();
-  private readonly defence = new Map<number, number>();
-  /** What an open-interest cap leaves of the size, by asset. */
-  private readonly sizeMult = new Map<number, number>();
 
   constructor(
     private readonly o: RunOptions,
@@ -241,6 +231,8 @@ class Run {
       orderExpiryMs: config.engine.order_expiry_ms,
       lastNonce: Number.isSafeInteger(lastNonce) && lastNonce > 0 ? lastNonce : 0,
       wait: config.engine.wait,
+      requoteBps: config.engine.requote_bps,
+      requoteMs: config.engine.requote_ms,
       kernelCount: config.engine.threads,
       limits,
       expectedRequestsPerHour: expectedRequestsPerHour(config, facts.instruments.length),
@@ -268,10 +260,7 @@ class Run {
       isDebugLogged: config.logging.level === "debug" || config.logging.level === "trace",
       log,
       onNotice: (text) => this.onNotice(text),
-      onSeverity: (asset, finding) => {
-        this.defence.set(asset, finding.severity >= Severity.Widen ? WIDEN_MULT : 1);
-        this.retune(live, plan, asset);
-      },
+      warmUpDecayS: config.strategy.warmup_decay_secs,
       onKilled: (report) => {
         this.killReport = report;
         this.requestStop("kill switch");
@@ -497,7 +486,10 @@ class Run {
     const startedAtMs = this.clock.wallMs();
     const startedMonoNs = this.clock.monoNs();
     const openInterest = new OpenInterestWatch(live.gateway.info, facts.markets, log, {
-      onVerdict: (asset, verdict) => this.onOpenInterest(live, plan, asset, verdict),
+      onVerdict: (asset, verdict) => {
+        live.executor.holdToReducing(asset, verdict.isReduceOnly ? "open-interest cap" : "");
+        live.tuner.limitSize(asset, verdict.sizeMult);
+      },
     });
     await this.unlessStopped(openInterest.look());
     const recovered = await this.unlessStopped(live.startTrading());
@@ -588,7 +580,6 @@ class Run {
         const m = this.host.memory();
         this.memory.sample(m.rssMiB, m.heapMiB);
       }),
-      this.narrowAfterWarmUp(live, facts, plan),
       this.status.isLive
         ? systemTimers.every(STATUS_EVERY_MS, () => this.status.set(text()))
         : systemTimers.every(STATUS_LOG_EVERY_MS, () => this.log("info", `Status ${text()}`)),
@@ -597,43 +588,6 @@ class Run {
       for (const stop of stops) stop();
       boards.update();
     };
-  }
-
-  /**
-   * The first quotes rest on few observations: they stand wider, and the excess decays in exchange time, so that a tape
-   * played faster warms up as fast.
-   */
-  private narrowAfterWarmUp(live: LiveEngine, facts: VenueFacts, plan: Plan): () => void {
-    const decayS = this.o.config.strategy.warmup_decay_secs;
-    const firstExchMs = new Map<number, number>();
-    return systemTimers.every(WARM_UP_STEP_MS, () => {
-      for (const { asset } of facts.instruments) {
-        const exchMs = live.ladder(asset)?.exchMs ?? 0;
-        if (!(exchMs > 0) || decayS === 0) continue;
-        const first = firstExchMs.get(asset) ?? exchMs;
-        firstExchMs.set(asset, first);
-        const mult = warmUpMultiplier((exchMs - first) / 1000, decayS);
-        if (mult === this.warmUp.get(asset)) continue;
-        this.warmUp.set(asset, mult);
-        this.retune(live, plan, asset);
-      }
-    });
-  }
-
-  private onOpenInterest(live: LiveEngine, plan: Plan, asset: number, verdict: OpenInterestVerdict): void {
-    live.executor.holdToReducing(asset, verdict.isReduceOnly ? "open-interest cap" : "");
-    if (verdict.sizeMult === (this.sizeMult.get(asset) ?? 1)) return;
-    this.sizeMult.set(asset, verdict.sizeMult);
-    this.retune(live, plan, asset);
-  }
-
-  /** Tells the kernel the multipliers; that of the spread is capped: compounding must not become absurd. */
-  private retune(live: LiveEngine, plan: Plan, asset: number): void {
-    const params = plan.params[asset]!;
-    const warmUp = this.warmUp.get(asset) ?? params.spreadMult;
-    const spreadMult = Math.min(MAX_SPREAD_MULT, warmUp * (this.defence.get(asset) ?? 1));
-    const sideSzLots = Math.max(1, Math.floor(params.sideSzLots * (this.sizeMult.get(asset) ?? 1)));
-    live.configure(asset, { ...params, spreadMult, sideSzLots });
   }
 
   private logFinal(live: LiveEngine, instruments: readonly Instrument[]): void {

@@ -14,6 +14,7 @@ import type { LogFn } from "../telemetry/log.js";
 import type { OrderGateway } from "../venues/port.js";
 import { AccountFeed } from "./account-feed.js";
 import type { SharedSegments } from "./shared.js";
+import { Tuner } from "./tuner.js";
 
 export interface TraderOptions {
   readonly segments: SharedSegments;
@@ -26,8 +27,10 @@ export interface TraderOptions {
   readonly log: LogFn;
   readonly isDebugLogged: boolean;
   readonly onNotice: (text: string) => void;
-  /** The worst finding of an asset changed: its quotes widen or narrow accordingly. */
-  readonly onSeverity: NonNullable<ExecutorHooks["onSeverity"]>;
+  /** By engine index. */
+  readonly params: readonly KernelParams[];
+  /** See `Tuner`. */
+  readonly warmUpDecayS: number;
   readonly onKilled: NonNullable<ExecutorHooks["onKilled"]>;
   readonly onScheduledCancel?: NonNullable<ExecutorHooks["onScheduledCancel"]>;
   /** See `ExecutorOptions.economiseBelowHours`. */
@@ -57,7 +60,8 @@ export class Trader {
   private readonly ladderCells: readonly CellReader[];
   private readonly ladderViews: readonly LadderView[];
   private readonly seen: boolean[] = [];
-  private stopTicking: (() => void) | undefined;
+  readonly tuner: Tuner;
+  private readonly stops: (() => void)[] = [];
 
   constructor(private readonly o: TraderOptions) {
     const { segments, clock } = o;
@@ -87,20 +91,31 @@ export class Trader {
           o.onAccountNews?.();
         },
         onNotice: o.onNotice,
-        onSeverity: o.onSeverity,
+        onSeverity: (asset, finding) => this.tuner.onFinding(asset, finding),
         onKilled: o.onKilled,
         ...(o.onScheduledCancel === undefined ? {} : { onScheduledCancel: o.onScheduledCancel }),
       },
       ...(o.economiseBelowHours === undefined ? {} : { economiseBelowHours: o.economiseBelowHours }),
       ...(o.timings === undefined ? {} : { timings: o.timings }),
     });
+    this.tuner = new Tuner({
+      params: o.params,
+      warmUpDecayS: o.warmUpDecayS,
+      configure: (asset, params) => this.configure(asset, params),
+      ladderExchMs: (asset) => this.ladder(asset)?.exchMs ?? 0,
+    });
     this.ladderCells = segments.ladders.map((sab) => new CellReader(sab));
     this.ladderViews = this.ladderCells.map((cell) => new LadderView(cell));
   }
 
-  /** New parameters for one asset's kernel, at any time. */
-  configure(asset: number, params: KernelParams): void {
+  /** Every kernel's first parameters. */
+  configureAll(): void {
+    for (const { asset } of this.o.instruments) this.configure(asset, this.o.params[asset]!);
+  }
+
+  private configure(asset: number, params: KernelParams): void {
     this.accounts.configure(asset, params);
+    this.o.onAccountNews?.();
   }
 
   /** Connects; then `prepare` (leverage and the like); then cancels leftovers and adopts the position. */
@@ -113,10 +128,13 @@ export class Trader {
     for (const { asset } of o.instruments) {
       this.accounts.position(asset, o.clock.monoNs(), executor.position(asset));
     }
-    this.stopTicking = o.timers.every(TICK_MS, () => {
-      o.beforeTick?.();
-      executor.onTick();
-    });
+    this.stops.push(
+      o.timers.every(TICK_MS, () => {
+        o.beforeTick?.();
+        executor.onTick();
+      }),
+      this.tuner.start(o.timers),
+    );
     return report;
   }
 
@@ -130,7 +148,7 @@ export class Trader {
 
   /** No further tick; orders stay as they are. */
   halt(): void {
-    this.stopTicking?.();
+    for (const stop of this.stops) stop();
   }
 
   /** Acts on every fresh ladder. @returns true when there was one. */

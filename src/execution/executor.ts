@@ -445,6 +445,16 @@ export class Executor implements GatewayEvents {
     return lots;
   }
 
+  /** Best price at which an order of ours rests, ticks; NaN when none does. */
+  bestRestingTicks(asset: number, side: Side): number {
+    let best = Number.NaN;
+    for (const o of this.ctx.book.ofAsset(asset)) {
+      if (o.side !== side || o.state !== "resting") continue;
+      if (!(side * o.pxTicks <= side * best)) best = o.pxTicks;
+    }
+    return best;
+  }
+
   maxAbsPosLots(asset: number): number {
     return this.deskAt(asset).ledger.maxAbsPosLots;
   }

@@ -1,0 +1,17 @@
+/**
+ * backtest: the engine over recorded markets under a simulated clock (`runBacktest`), and what people look at afterwards.
+ *
+ * Stands above `engine`, whose pieces it assembles with a tape's seams. Invariants: same tapes, options and seed give the
+ * same journal to the byte; memory does not grow with the tape; what happens to an order is decided by the simulator's
+ * exchange core alone.
+ */
+export { DEFAULT_LATENCY, type Dist, type FeedDist, type LatencySpec, ZERO_LATENCY } from "./latency.js";
+export {
+  type BacktestOptions,
+  type BacktestResult,
+  type FeesBps,
+  REALISTIC_FEES,
+  runBacktest,
+} from "./run.js";
+export { type BacktestSeries, type FillRow, MARKOUT_MS, type SeriesRow } from "./series.js";
+export type { BacktestSummary } from "./summary.js";

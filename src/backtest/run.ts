@@ -1,0 +1,454 @@
+import * as abi from "../abi/layout.js";
+import type { Config } from "../config/index.js";
+import { type Instrument, pow10, Rng, Side, settled, VirtualTime } from "../domain/index.js";
+import { InlineEngine } from "../engine/inline.js";
+import { crossFacts, planAssets } from "../engine/plan.js";
+import type { StopReport } from "../execution/index.js";
+import {
+  flatFees,
+  isPerp,
+  type QueueModelSpec,
+  queueModel,
+  RecordMarket,
+  SimGateway,
+  SimVenue,
+} from "../sim/index.js";
+import { RecordCursor, TapeError, TapeFileReader, type TapeInstrument } from "../store/index.js";
+import type { LogFn } from "../telemetry/log.js";
+import { HyperliquidReader } from "../venues/hyperliquid/reader.js";
+import { BacktestJournal } from "./journal.js";
+import { DEFAULT_LATENCY, delayOf, type LatencySpec, orderLatency } from "./latency.js";
+import { LocalBook } from "./local-book.js";
+import { type BacktestSeries, SeriesRecorder } from "./series.js";
+import { type BacktestSummary, summarise } from "./summary.js";
+import { TapeWindow } from "./window.js";
+
+export interface BacktestOptions {
+  /** Tape files that follow each other, in order. */
+  readonly tapes: readonly string[];
+  /** Needed when a tape holds several markets. */
+  readonly coin?: string;
+  readonly config: Config;
+  readonly fees?: FeesBps;
+  /** ms since the epoch. */
+  readonly fromMs?: number;
+  readonly toMs?: number;
+  readonly seed: number;
+  readonly queue?: QueueModelSpec;
+  readonly latency?: LatencySpec;
+  readonly equityUsd?: number;
+  /** Folder and run id of a journal to write. */
+  readonly journal?: { readonly dir: string; readonly runId: string };
+  /** Exchange stamps are moved back by so much, ms: what a look into the future would be worth (leak test). */
+  readonly shiftMs?: number;
+  readonly log?: LogFn;
+  /** Called a few times a second of wall time with the share of records done. */
+  readonly onProgress?: (share: number, events: number) => void;
+  /** Wall clock for the speed figure and the progress: not read by anything that decides. */
+  readonly stopwatchMs?: () => number;
+}
+
+export interface FeesBps {
+  readonly makerBps: number;
+  readonly takerBps: number;
+}
+
+export const REALISTIC_FEES: FeesBps = { makerBps: 1.5, takerBps: 4.5 };
+
+export interface BacktestResult {
+  readonly summary: BacktestSummary;
+  readonly series: BacktestSeries;
+}
+
+const ADDRESS = "0x5151515151515151515151515151515151515151";
+const DEFAULT_EQUITY_USD = 100_000;
+const PROGRESS_EVERY_RECORDS = 16_384;
+
+/**
+ * Runs the engine over recorded markets, under a simulated clock, in this thread.
+ *
+ * The engine is the live one behind other seams; the exchange is the simulator's core, with recorded liquidity in its book. Same
+ * tapes, options and seed: same journal, to the byte, on any machine.
+ *
+ * @throws {TapeError} Unreadable tapes. {SizingError} When the configuration cannot trade this market. {RangeError} Options.
+ */
+export async function runBacktest(o: BacktestOptions): Promise<BacktestResult> {
+  const run = new BacktestRun(o);
+  try {
+    return await run.go();
+  } finally {
+    await run.close();
+  }
+}
+
+class BacktestRun {
+  private readonly window: TapeWindow;
+  private readonly time: VirtualTime;
+  private readonly instrument: Instrument;
+  /** The tape's number of the market. */
+  private readonly asset: number;
+  private readonly market: RecordMarket;
+  private readonly venue: SimVenue;
+  private readonly gateway: SimGateway;
+  private readonly engine: InlineEngine;
+  private readonly journal: BacktestJournal;
+  private readonly recorder: SeriesRecorder;
+  private readonly book: LocalBook;
+  private readonly baseMs: number;
+  private readonly startNs: number;
+  private readonly pxScale: number;
+  private readonly positionLimitLots: number;
+  private killed: StopReport | undefined;
+  private events = 0;
+  private levelUpdates = 0;
+  private midPx = 0;
+  private readonly restingSince = new Map<number, number>();
+
+  constructor(private readonly o: BacktestOptions) {
+    const rng = new Rng(o.seed);
+    const latency = o.latency ?? DEFAULT_LATENCY;
+    const about = look(o.tapes, o.coin, o.fromMs);
+    this.baseMs = about.baseMs;
+    const toNs = (ms: number): number => (ms - about.baseMs) * 1e6;
+    this.asset = about.listing.asset;
+    this.instrument = {
+      asset: 0,
+      venueAssetId: 0,
+      coin: about.listing.coin,
+      pxDecimals: about.listing.pxDecimals,
+      szDecimals: about.listing.szDecimals,
+      maxSigFigs: about.listing.maxSigFigs,
+      minNotionalUsd: about.listing.minNotionalUsd,
+      maxLeverage: about.listing.maxLeverage,
+    };
+    this.pxScale = pow10(this.instrument.pxDecimals);
+    this.window = new TapeWindow({
+      paths: o.tapes,
+      feed: latency.feed,
+      rng: rng.fork("feed latency"),
+      ...(o.fromMs === undefined ? {} : { fromNs: toNs(o.fromMs) }),
+      ...(o.toMs === undefined ? {} : { toNs: toNs(o.toMs) }),
+      ...(o.shiftMs === undefined ? {} : { shiftNs: o.shiftMs * 1e6 }),
+    });
+    this.startNs = Math.max(0, Math.min(this.window.exchNs, this.window.localNs));
+    this.time = new VirtualTime(about.baseMs);
+    this.time.jumpTo(Math.floor(this.startNs));
+    const fees = o.fees ?? REALISTIC_FEES;
+    this.market = new RecordMarket(
+      this.instrument,
+      queueModel(o.queue ?? { kind: "risk-averse" }),
+      `${this.instrument.coin} from ${o.tapes.join(", ")}`,
+    );
+    const equityUsd = o.equityUsd ?? DEFAULT_EQUITY_USD;
+    this.venue = new SimVenue({
+      time: this.time,
+      markets: [this.market],
+      seed: rng.fork("venue").u32(),
+      funding: { [ADDRESS]: equityUsd },
+      latency: orderLatency(latency),
+      blockMs: 0,
+      exchange: {
+        fees: flatFees({
+          makerPpm: Math.round(fees.makerBps * 100),
+          takerPpm: Math.round(fees.takerBps * 100),
+        }),
+      },
+    });
+    const configText = JSON.stringify(withoutSecrets(o.config));
+    this.journal = new BacktestJournal(o.journal, about.baseMs, configText);
+    this.gateway = new SimGateway({
+      venue: this.venue,
+      address: ADDRESS,
+      instruments: [this.instrument],
+      time: this.time,
+      rng: rng.fork("gateway"),
+      reader: new HyperliquidReader([this.instrument]),
+      network: delayOf(latency.ack),
+      tap: this.journal,
+    });
+    const plan = planAssets(
+      o.config,
+      crossFacts([this.instrument], {
+        midPx: [about.midPx],
+        accountValueUsd: equityUsd,
+        makerFeeBps: fees.makerBps,
+      }),
+      o.log ?? (() => {}),
+    );
+    this.positionLimitLots = plan.assets[0]!.limits.maxPosLots;
+    this.engine = new InlineEngine({
+      instruments: [this.instrument],
+      assets: plan.assets,
+      params: plan.params,
+      gateway: this.gateway,
+      clock: this.time,
+      timers: this.time,
+      sessionId: 1,
+      requoteBps: o.config.engine.requote_bps,
+      requoteMs: o.config.engine.requote_ms,
+      warmUpDecayS: o.config.strategy.warmup_decay_secs,
+      onKilled: (report) => {
+        this.killed = report;
+      },
+      ...(o.log === undefined ? {} : { log: o.log }),
+    });
+    this.book = new LocalBook(this.instrument, (kind, f64, at, bytes) =>
+      this.engine.onRecord(kind, 0, f64, at, bytes),
+    );
+    this.recorder = new SeriesRecorder();
+    this.venue.listenPrivate(ADDRESS, {
+      onOrderUpdates: () => {},
+      onFills: (fills) => {
+        for (const fill of fills) this.onFill(fill);
+      },
+    });
+  }
+
+  async go(): Promise<BacktestResult> {
+    const { time, window, o } = this;
+    const nowMs = o.stopwatchMs ?? (() => 0);
+    this.venue.start();
+    // The recording begins while the engine is still connecting: nothing of it is missed, as in a live start.
+    const started = this.engine.start();
+    let startError: unknown;
+    started.catch((error: unknown) => {
+      startError = error;
+    });
+    const from = nowMs();
+    let nextProgress = PROGRESS_EVERY_RECORDS;
+    while (
+      window.localNs !== Number.POSITIVE_INFINITY &&
+      this.killed === undefined &&
+      startError === undefined
+    ) {
+      // In the same nanosecond the exchange comes first, then timers, then what reaches us.
+      const untilNs = Math.min(window.exchNs, window.localNs);
+      if (time.nextNs <= untilNs && time.nextNs < window.exchNs) {
+        if (time.runDue(Math.min(window.localNs, window.exchNs))) await settled();
+        continue;
+      }
+      if (window.exchNs <= window.localNs) this.atExchange();
+      else this.atEngine();
+      if (this.events >= nextProgress) {
+        nextProgress += PROGRESS_EVERY_RECORDS;
+        o.onProgress?.(this.events / Math.max(1, window.totalRecords), this.events);
+      }
+    }
+    if (startError !== undefined) throw startError;
+    await time.settle(started);
+    const wallMs = nowMs() - from;
+    const endNs = time.monoNs();
+    const report = this.killed ?? (await time.settle(this.engine.stop()));
+    await this.gateway.close();
+    this.recorder.end(this.tMs(endNs), this.row());
+    const series = this.recorder.finish();
+    return {
+      series,
+      summary: summarise({
+        options: o,
+        instrument: this.instrument,
+        engine: this.engine,
+        stop: report,
+        killed: this.killed !== undefined,
+        series,
+        equityStartUsd: o.equityUsd ?? DEFAULT_EQUITY_USD,
+        equityEndUsd: this.equityUsd(),
+        fundingUsd: this.fundingUsd(),
+        startMs: this.baseMs + this.startNs / 1e6,
+        endMs: this.baseMs + endNs / 1e6,
+        events: this.events,
+        levelUpdates: this.levelUpdates,
+        wallMs,
+        positionLimitLots: this.positionLimitLots,
+        journalSha256: this.journal.sha256,
+        journalRecords: this.journal.records,
+        queue: this.o.queue ?? { kind: "risk-averse" },
+        latency: this.o.latency ?? DEFAULT_LATENCY,
+        fees: this.o.fees ?? REALISTIC_FEES,
+      }),
+    };
+  }
+
+  async close(): Promise<void> {
+    this.window.close();
+    this.venue.close();
+    await this.journal.close();
+  }
+
+  /** The record under the exchange's cursor happens. */
+  private atExchange(): void {
+    const { window, time, market } = this;
+    const { exch } = window;
+    if (window.exchNs > time.monoNs()) time.jumpTo(window.exchNs);
+    if (exch.asset === this.asset) {
+      const fills = market.fillCount;
+      market.apply(exch, this.baseMs + window.exchNs / 1e6);
+      if (market.fillCount !== fills) this.venue.settle();
+    }
+    window.nextExch();
+  }
+
+  /** The record under the engine's cursor reaches it. */
+  private atEngine(): void {
+    const { window, time } = this;
+    const { local } = window;
+    if (window.localNs > time.monoNs()) time.jumpTo(window.localNs);
+    if (local.asset === this.asset) {
+      this.events++;
+      if (local.kind === abi.RecordKind.BookDelta) {
+        this.levelUpdates++;
+        this.book.onDelta(local);
+      } else if (local.kind <= abi.RecordKind.FeedStatus) {
+        if (local.kind === abi.RecordKind.Bbo) this.onTouch(local);
+        else if (local.kind === abi.RecordKind.Book) this.onBook(local);
+        this.engine.onRecord(local.kind, 0, local.block!.f64, local.at, local.bodyBytes);
+      }
+      const tMs = this.tMs(window.localNs);
+      if (tMs >= this.recorder.nextMs) this.recorder.sample(tMs, () => this.row());
+    }
+    window.nextLocal();
+  }
+
+  private onTouch(cursor: RecordCursor): void {
+    const { f64 } = cursor.block!;
+    const at = cursor.at >> 3;
+    const bid = f64[at + (abi.BBO_BID_PX >> 3)]!;
+    const ask = f64[at + (abi.BBO_ASK_PX >> 3)]!;
+    if (bid > 0 && ask > 0) this.setMid((bid + ask) / 2);
+  }
+
+  private onBook(cursor: RecordCursor): void {
+    const { f64 } = cursor.block!;
+    const bid = f64[(cursor.at + abi.BOOK_BIDS) >> 3]!;
+    const ask = f64[(cursor.at + abi.BOOK_ASKS) >> 3]!;
+    if (bid > 0 && ask > 0) this.setMid((bid + ask) / 2);
+  }
+
+  private setMid(midPx: number): void {
+    if (midPx === this.midPx) return;
+    this.midPx = midPx;
+    this.recorder.onMid(this.tMs(this.time.monoNs()), midPx);
+  }
+
+  private tMs(ns: number): number {
+    return (ns - this.startNs) / 1e6;
+  }
+
+  private onFill(fill: {
+    readonly side: "B" | "A";
+    readonly px: string;
+    readonly sz: string;
+    readonly fee: string;
+    readonly crossed: boolean;
+    readonly oid: number;
+  }): void {
+    const px = Number(fill.px);
+    // Before the record that filled us: after it, the mid has already moved through our price.
+    const midPx = this.market.midBefore2Ticks / 2 / this.pxScale || px;
+    const way = fill.side === "B" ? 1 : -1;
+    const nowMs = this.tMs(this.time.monoNs());
+    this.recorder.addFill({
+      tMs: nowMs,
+      side: fill.side,
+      px,
+      sz: Number(fill.sz),
+      feeUsd: Number(fill.fee),
+      isMaker: !fill.crossed,
+      midPx,
+      captureBps: ((way * (midPx - px)) / midPx) * 1e4,
+      restedMs: nowMs - (this.restingSince.get(fill.oid) ?? nowMs),
+    });
+  }
+
+  /** Of the recorded market alone, at the venue, now. */
+  private exchangeMid(): number {
+    return this.market.book.recordedMid2Ticks / 2 / this.pxScale;
+  }
+
+  private equityUsd(): number {
+    const { exchange } = this.venue;
+    const account = exchange.account(ADDRESS)!;
+    const midTicks = (this.exchangeMid() || this.midPx) * this.pxScale;
+    const market = exchange.market(this.instrument.coin)!;
+    const pnl = isPerp(market) ? account.position(market).unrealizedMicroUsd(midTicks) : 0;
+    return (account.clearinghouse(0).balanceMicroUsd + pnl) / 1e6;
+  }
+
+  private fundingUsd(): number {
+    const account = this.venue.exchange.account(ADDRESS)!;
+    return account.fundings.reduce((sum, f) => sum + Number(f.delta.usdc), 0);
+  }
+
+  private row(): Omit<import("./series.js").SeriesRow, "tMs"> {
+    const { executor } = this.engine;
+    const p = executor.position(0);
+    const ladder = this.engine.ladder(0);
+    const best = (side: Side): number => executor.bestRestingTicks(0, side) / this.pxScale;
+    return {
+      midPx: this.midPx,
+      equityUsd: this.equityUsd(),
+      posBase: p.posLots / pow10(this.instrument.szDecimals),
+      bidPx: best(Side.Buy),
+      askPx: best(Side.Sell),
+      halfSpreadBps: ladder?.halfSpreadBps ?? Number.NaN,
+      skewBps: ladder?.skewBps ?? Number.NaN,
+      sigmaBps: ladder?.sigmaBps ?? Number.NaN,
+      kappaPerBps: ladder?.kappaPerBps ?? Number.NaN,
+      feesUsd: p.feesUsd,
+    };
+  }
+}
+
+/** What must be known of a tape before anything is assembled: its grid, its base and a first price. */
+function look(
+  paths: readonly string[],
+  coin: string | undefined,
+  fromMs: number | undefined,
+): { readonly baseMs: number; readonly listing: TapeInstrument; readonly midPx: number } {
+  const path = paths[0];
+  if (path === undefined) throw new TapeError("no_such_file", "no tape was given");
+  const reader = new TapeFileReader(path);
+  try {
+    const { instruments } = reader.meta;
+    const listing = coin === undefined ? instruments[0] : instruments.find((i) => i.coin === coin);
+    const names = instruments.map((i) => i.coin).join(", ");
+    if (listing === undefined)
+      throw new TapeError(
+        "coin_not_in_tape",
+        `${path} holds ${names}, not ${coin}: choose one of these with --asset`,
+      );
+    if (coin === undefined && instruments.length > 1)
+      throw new TapeError("ambiguous", `${path} holds ${names}: choose one with --asset`);
+    const baseMs = Number(BigInt(reader.meta.baseWallNs) / 1_000_000n);
+    if (fromMs !== undefined) reader.seek((fromMs - baseMs) * 1e6);
+    const cursor = new RecordCursor();
+    let bid = 0;
+    let ask = 0;
+    for (let block = reader.nextBlock(); block !== undefined; block = reader.nextBlock()) {
+      cursor.load(block);
+      while (cursor.next()) {
+        if (cursor.asset !== listing.asset) continue;
+        const { f64, u8 } = block;
+        if (cursor.kind === abi.RecordKind.Bbo) {
+          bid = f64[(cursor.at + abi.BBO_BID_PX) >> 3]!;
+          ask = f64[(cursor.at + abi.BBO_ASK_PX) >> 3]!;
+        } else if (cursor.kind === abi.RecordKind.Book) {
+          bid = f64[(cursor.at + abi.BOOK_BIDS) >> 3]!;
+          ask = f64[(cursor.at + abi.BOOK_ASKS) >> 3]!;
+        } else if (cursor.kind === abi.RecordKind.Trade && u8[cursor.at + abi.TRADE_FLAGS] === 0) {
+          bid = f64[(cursor.at + abi.TRADE_PX) >> 3]!;
+          ask = bid;
+        }
+        if (bid > 0 && ask > 0) return { baseMs, listing, midPx: (bid + ask) / 2 };
+      }
+    }
+    throw new TapeError("no_book", `${path}: no price of ${listing.coin} in it`);
+  } finally {
+    reader.close();
+  }
+}
+
+function withoutSecrets(config: Config): unknown {
+  const { private_key: _key, ...network } = config.network;
+  return { ...config, network };
+}
