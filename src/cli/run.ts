@@ -3,9 +3,9 @@ import { LOG_FORMATS, LOG_LEVELS, loadConfig, NETWORKS, WAIT_MODES } from "../co
 import type { RunHost, RunOptions } from "../engine/run.js";
 import { integer, number, speed } from "./arguments.js";
 import { terminalSecret } from "./secret-input.js";
-import { type FaultFlags, faultArguments, faultOptions } from "./simulator-options.js";
+import { type SimulatorFlags, simulatorArguments, simulatorOptions } from "./simulator-options.js";
 
-interface RunFlags extends FaultFlags {
+interface RunFlags extends SimulatorFlags {
   config?: string;
   asset?: string;
   targetLiquidity?: number;
@@ -44,8 +44,7 @@ interface RunFlags extends FaultFlags {
 
 /** `market-maker run`: quotes a market until stopped (SOP §4.3, §5.1, §5.2). */
 export function runCommand(): Command {
-  const [fault, faults] = faultOptions() as [Option, Option];
-  return new Command("run")
+  const command = new Command("run")
     .description("quote a market until stopped (the default command)")
     .option("-c, --config <path>", "configuration file (default: market_maker.toml if it exists)")
     .option("--asset <coin>", "coin to trade, or several separated by commas")
@@ -73,8 +72,6 @@ export function runCommand(): Command {
     .option("--threads <n>", "kernel workers", integer(1, 64))
     .addOption(new Option("--wait <mode>", "how threads wait for work").choices(WAIT_MODES))
     .option("--port <port>", "the simulator's port (localhost)", integer(1, 65535))
-    .addOption(fault)
-    .addOption(faults)
     .option("--data-dir <dir>", "journal, checkpoints and locks")
     .option("--relay-port <port>", "republish the feed and accept pushed frames, 0: off", integer(0, 65535))
     .option("--dex <name>", "builder-deployed DEX (HIP-3) of the assets")
@@ -97,6 +94,8 @@ export function runCommand(): Command {
       const { runEngine } = await import("../engine/run.js");
       process.exit(await runEngine(options, host()));
     });
+  for (const option of simulatorOptions()) command.addOption(option);
+  return command;
 }
 
 /** What a run that failed inside has left to take its orders off the book. */
@@ -185,7 +184,7 @@ function toOptions(flags: RunFlags): RunOptions {
     seed: flags.seed,
     durationS: flags.duration,
     simPort: flags.port,
-    faultArguments: faultArguments(flags),
+    simulatorArguments: simulatorArguments(flags),
     summaryPath: flags.summary,
   };
 }

@@ -7,21 +7,27 @@ import {
   DEV_ADDRESS,
   demoParams,
   Faults,
+  IP_WEIGHT_PER_MINUTE,
+  type LatencyModel,
+  NO_LATENCY,
   type SimMarket,
+  type SimOptions,
   type SimServer,
   SyntheticMarket,
   type SyntheticParams,
   startSimServer,
   TapeMarket,
+  VENUE_LATENCY,
+  VENUE_SOCKET_LIMITS,
 } from "../sim/index.js";
 import { openTape } from "../store/index.js";
 import { startClock, systemTimers } from "../threads/system-clock.js";
 import { DEV_PRIVATE_KEY } from "../venues/hyperliquid/keys.js";
 import { L1Signer } from "../venues/hyperliquid/sign.js";
-import { type FaultFlags, faultRules } from "./simulator-options.js";
+import { faultRules, type LatencyFlag, type SimulatorFlags } from "./simulator-options.js";
 
 /** Options of the `sim` command. */
-export interface SimFlags extends FaultFlags {
+export interface SimFlags extends SimulatorFlags {
   port: number;
   host: string;
   seed?: number;
@@ -29,7 +35,6 @@ export interface SimFlags extends FaultFlags {
   tape?: string;
   asset?: string;
   fund: Record<string, number>;
-  latency: number;
   bookMs: number;
   maker: number;
   taker: number;
@@ -71,7 +76,7 @@ export async function serveSimulator(flags: SimFlags): Promise<void> {
       markets,
       funding: { [DEV_ADDRESS]: FUNDING_USD, [devKey.address]: FUNDING_USD, ...flags.fund },
       feeRates: { makerPpm: Math.round(flags.maker * 100), takerPpm: Math.round(flags.taker * 100) },
-      latencyMs: flags.latency,
+      ...behaviour(flags, seed),
       faults: new Faults(rules, new Rng(seed).fork("faults")),
       clock,
       timers: systemTimers,
@@ -91,6 +96,44 @@ export async function serveSimulator(flags: SimFlags): Promise<void> {
   }
 }
 
+/** Blocks, delays, funding and limits as asked for. */
+function behaviour(flags: SimFlags, seed: number): Partial<SimOptions> {
+  const { blockMs, latencyMs, fundingInterval, addressLimit, ipLimits } = flags;
+  return {
+    latencySeed: seed,
+    ...(blockMs === undefined ? {} : { blockMs }),
+    ...(latencyMs === undefined ? {} : { latency: latencyModel(latencyMs.range) }),
+    ...(fundingInterval === undefined ? {} : { exchange: { fundingIntervalMs: fundingInterval * 1000 } }),
+    executor: { seed, ...(addressLimit === undefined ? {} : { addressLimit }) },
+    ...(ipLimits === true
+      ? { ipWeightPerMinute: IP_WEIGHT_PER_MINUTE, socketLimits: VENUE_SOCKET_LIMITS }
+      : {}),
+  };
+}
+
+function latencyModel(range: LatencyFlag["range"]): LatencyModel {
+  if (range === "venue") return VENUE_LATENCY;
+  return { ...NO_LATENCY, netOut: { minMs: range[0], maxMs: range[1] } };
+}
+
+/** The coins of `--dexs`: of HIP-3 dexs by name, "spot", or everything. */
+function coinsOfDexs(names: string | undefined): string[] {
+  const wanted = (names ?? "").split(",").map((n) => n.trim());
+  const known = new Set(DEMO_COINS.map(dexOf));
+  for (const name of wanted) {
+    if (name === "" || name === "all" || known.has(name)) continue;
+    const among = [...known].filter((n) => n !== "").join(", ");
+    throw new Error(`--dexs ${names}: no dex "${name}"; choose among ${among}, all`);
+  }
+  return DEMO_COINS.filter((c) => dexOf(c) !== "" && (wanted.includes("all") || wanted.includes(dexOf(c))));
+}
+
+/** "" for the first dex. */
+function dexOf(coin: string): string {
+  if (coin.includes("/") || coin.startsWith("@")) return "spot";
+  return coin.includes(":") ? coin.slice(0, coin.indexOf(":")) : "";
+}
+
 async function openMarkets(flags: SimFlags, seed: number, say: (line: string) => void): Promise<SimMarket[]> {
   if (flags.tape !== undefined) {
     const source = await openTape(flags.tape, flags.asset === undefined ? {} : { coin: flags.asset });
@@ -104,7 +147,8 @@ async function openMarkets(flags: SimFlags, seed: number, say: (line: string) =>
       }),
     ];
   }
-  const coins = flags.asset === undefined ? DEFAULT_COINS : flags.asset.split(",").map((c) => c.trim());
+  const named = flags.asset === undefined ? DEFAULT_COINS : flags.asset.split(",").map((c) => c.trim());
+  const coins = [...new Set([...named, ...coinsOfDexs(flags.dexs)])];
   return coins.map((coin) => {
     const params = demoParams(coin, LIVELY);
     if (params === undefined) {

@@ -46,8 +46,8 @@ export interface RunOptions {
   readonly seed: number | undefined;
   readonly durationS: number | undefined;
   readonly simPort: number | undefined;
-  /** `--fault` and `--faults` as given, for the simulator's own command line. */
-  readonly faultArguments: readonly string[] | undefined;
+  /** Options of the simulator as given, for its own command line. */
+  readonly simulatorArguments: readonly string[] | undefined;
   readonly summaryPath: string | undefined;
 }
 
@@ -75,9 +75,15 @@ const BOARD_EVERY_MS = 100;
 const STATUS_EVERY_MS = 250;
 const STATUS_LOG_EVERY_MS = 10_000;
 const DRY_RUN_S = 30;
-const SIM_ONLY = ["tape", "speed", "simPort", "faultArguments"] as const;
-const OPTION_NAMES: Readonly<Record<string, string>> = { simPort: "port", faultArguments: "fault" };
-const optionName = (key: string): string => `--${OPTION_NAMES[key] ?? key}`;
+const SIM_ONLY = ["tape", "speed", "simPort", "simulatorArguments"] as const;
+
+/** How the user wrote an option of the simulator. */
+function optionNames(o: RunOptions, key: (typeof SIM_ONLY)[number] | "seed"): string[] {
+  if (key === "simulatorArguments") {
+    return [...new Set(o.simulatorArguments?.filter((argument) => argument.startsWith("--")))];
+  }
+  return [`--${key === "simPort" ? "port" : key}`];
+}
 
 /**
  * Runs the market maker from its options to its exit code: 0 after a graceful stop with nothing resting, 1 otherwise.
@@ -321,7 +327,7 @@ class Run {
     const given = SIM_ONLY.filter((key) => this.o[key] !== undefined);
     if (given.length > 0) {
       throw new SizingError(
-        `${given.map(optionName).join(", ")} concern the simulated exchange: add --network localhost, or leave them out`,
+        `${given.flatMap((key) => optionNames(this.o, key)).join(", ")} concern the simulated exchange: add --network localhost, or leave them out`,
       );
     }
   }
@@ -336,7 +342,7 @@ class Run {
         tape: o.tape,
         speed: o.speed,
         seed: o.seed,
-        extraArguments: o.faultArguments ?? [],
+        extraArguments: o.simulatorArguments ?? [],
         coins:
           o.origins.has("trading.asset") || o.tape === undefined
             ? await demoCoins(o.config.trading)
@@ -355,9 +361,9 @@ class Run {
       });
     } else {
       log("info", "Using the simulated exchange that listens already", { port });
-      const ignored = (["tape", "speed", "seed", "faultArguments"] as const)
+      const ignored = (["tape", "speed", "seed", "simulatorArguments"] as const)
         .filter((k) => o[k] !== undefined)
-        .map(optionName);
+        .flatMap((key) => optionNames(o, key));
       if (ignored.length > 0) {
         log(
           "warn",

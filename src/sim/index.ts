@@ -33,6 +33,7 @@ export {
 export { type FrameReader, SimFeed, type SimFeedOptions } from "./feed.js";
 export { flatFees } from "./fees.js";
 export { SimGateway, type SimGatewayOptions, type VenueReader } from "./gateway.js";
+export { IP_WEIGHT_PER_MINUTE, VENUE_SOCKET_LIMITS } from "./limits.js";
 export { isPerp } from "./listed-market.js";
 export { perpInstrument, type SimMarket, type Speed } from "./market.js";
 export { OpenMarket, type OpenMarketOptions } from "./markets/open.js";

@@ -1,4 +1,5 @@
-import { formatPrice } from "@nktkas/hyperliquid/utils";
+import type * as ev from "@nktkas/hyperliquid/api/subscription";
+import { formatPrice, SymbolConverter } from "@nktkas/hyperliquid/utils";
 import { Wallet } from "ethers";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { Sdk } from "./sdk.js";
@@ -121,5 +122,93 @@ describe("leverage and margin", () => {
       grouping: "na",
     });
     await exchange.updateLeverage({ asset: 1, isCross: true, leverage: 10 });
+  });
+});
+
+describe("other dexs and spot", () => {
+  const coin = "hyna:BTC";
+
+  test("a HIP-3 perp: listed, quoted, ordered and cancelled by its own asset id", async () => {
+    const { info } = sdk;
+    const dexs = await info.perpDexs();
+    expect(dexs.map((d) => d?.name)).toContain("hyna");
+    const { universe } = await info.meta({ dex: "hyna" });
+    expect(universe.map((a) => a.name)).toContain(coin);
+    const converter = await SymbolConverter.create({ transport: sdk.http, dexs: true });
+    const a = converter.getAssetId(coin)!;
+    expect(a).toBeGreaterThanOrEqual(110_000);
+    const bid = Number((await info.l2Book({ coin }))!.levels[0][0]!.px);
+    const exchange = sdk.exchange(wallet);
+    await exchange.updateLeverage({ asset: a, isCross: true, leverage: 5 });
+    const p = formatPrice(bid * 0.95, 5);
+    const { response } = await exchange.order({
+      orders: [{ a, b: true, p, s: "0.001", r: false, t: { limit: { tif: "Alo" } } }],
+      grouping: "na",
+    });
+    const { oid } = (response.data.statuses[0] as { resting: { oid: number } }).resting;
+    expect((await info.openOrders({ user, dex: "hyna" })).map((o) => o.oid)).toEqual([oid]);
+    expect(await info.openOrders({ user })).toEqual([]);
+    await exchange.cancel({ cancels: [{ a, o: oid }] });
+    await info.clearinghouseState({ user, dex: "hyna" });
+    await info.metaAndAssetCtxs({ dex: "hyna" });
+    await info.activeAssetData({ user, coin });
+    await info.perpDexStatus({ dex: "hyna" });
+    await info.perpDexLimits({ dex: "hyna" });
+    await info.perpsAtOpenInterestCap({ dex: "hyna" });
+  });
+
+  test("a spot pair: bought, shown in the wallet, sent", async () => {
+    const { info } = sdk;
+    const ask = Number((await info.l2Book({ coin: "PURR/USDC" }))!.levels[1][0]!.px);
+    const exchange = sdk.exchange(wallet);
+    const { response } = await exchange.order({
+      orders: [
+        {
+          a: 10_000,
+          b: true,
+          p: formatPrice(ask * 1.02, 0, "spot"),
+          s: "100",
+          r: false,
+          t: { limit: { tif: "Ioc" } },
+        },
+      ],
+      grouping: "na",
+    });
+    expect(response.data.statuses[0]).toMatchObject({ filled: { totalSz: "100.0" } });
+    const wallet0 = await info.spotClearinghouseState({ user });
+    const purr = wallet0.balances.find((b) => b.coin === "PURR")!;
+    expect(Number(purr.total)).toBeGreaterThan(99);
+    const token = (await info.spotMeta()).tokens.find((t) => t.name === "PURR")!;
+    const destination = new Wallet(`0x${"48".repeat(32)}`).address;
+    await exchange.spotSend({ destination, token: `PURR:${token.tokenId}`, amount: "5" });
+    expect((await info.spotClearinghouseState({ user: destination })).balances).toMatchObject([
+      { coin: "PURR" },
+    ]);
+    await exchange.sendAsset({
+      destination: user,
+      sourceDex: "",
+      destinationDex: "spot",
+      token: "USDC",
+      amount: "7",
+      fromSubAccount: "",
+    });
+  });
+
+  test("their channels", async () => {
+    const { subs } = sdk;
+    await venue.event<ev.AllMidsEvent>((on) => subs.allMids({ dex: "hyna" }, on));
+    await venue.event<ev.L2BookEvent>((on) => subs.l2Book({ coin }, on));
+    await venue.event<ev.ActiveAssetCtxEvent>((on) => subs.activeAssetCtx({ coin }, on));
+    await venue.event<ev.ActiveSpotAssetCtxEvent>((on) => subs.activeSpotAssetCtx({ coin: "@107" }, on));
+    await venue.event<ev.SpotStateEvent>((on) => subs.spotState({ user }, on));
+    await venue.event<ev.AllDexsClearinghouseStateEvent>((on) =>
+      subs.allDexsClearinghouseState({ user }, on),
+    );
+    await venue.event<ev.AllDexsAssetCtxsEvent>((on) => subs.allDexsAssetCtxs(on));
+    await venue.event<ev.SpotAssetCtxsEvent>((on) => subs.spotAssetCtxs(on));
+    await venue.event<ev.AssetCtxsEvent>((on) => subs.assetCtxs(on));
+    await venue.event<ev.TwapStatesEvent>((on) => subs.twapStates({ user }, on));
+    await venue.event<ev.WebData3Event>((on) => subs.webData3({ user }, on));
+    expect(sdk.broken).toEqual([]);
   });
 });

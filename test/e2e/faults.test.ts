@@ -75,21 +75,36 @@ describe.concurrent("the built program on an exchange where everything goes wron
     }
   });
 
-  test("run hands --fault to the exchange that it starts", { timeout: 60_000 }, async () => {
+  test("run hands --fault and the other options to the exchange that it starts", {
+    timeout: 60_000,
+  }, async () => {
     const w = await workspace();
+    const behaviour = [
+      "--block-ms",
+      "70",
+      "--latency-ms",
+      "10..40",
+      "--address-limit",
+      "venue",
+      "--dexs",
+      "spot",
+    ];
     const run = new Program(
-      w.args("--duration", "4", "--seed", "12", "--fault", "duplicate:rate=1,stream=private"),
+      w.args("--duration", "4", "--seed", "12", "--fault", "duplicate:rate=1,stream=private", ...behaviour),
     );
     const { code, out } = await run.finished;
     expect(code, out).toBe(0);
     expect(w.summary()["restingOrdersAtExit"]).toBe(0);
     const log = readFileSync(join(w.dir, "data", "simulator.log"), "utf8");
     expect(log).toContain('fault: {"kind":"duplicate","rate":1,"where":{"stream":"private"}}');
+    expect(log).toMatch(/BTC, PURR\/USDC, @107, seed 12/);
   });
 
   test.each([
     [["sim", "--fault", "lost:rate=1"], /unknown kind "lost"; want one of delay, loss/],
     [["sim", "--faults", "/no/such/file.toml"], /cannot read \/no\/such\/file.toml/],
+    [["sim", "--latency-ms", "80..20"], /want 50, 20\.\.80 or "venue"/],
+    [["sim", "--dexs", "nowhere", "--port", "0"], /no dex "nowhere"; choose among hyna, flx, spot, all/],
     [["run", "--network", "testnet", "--fault", "loss:rate=1"], /--fault concern the simulated exchange/],
   ])("%j is refused in one line", async (args, message) => {
     const { code, out } = await new Program(args).finished;
