@@ -33,6 +33,8 @@ export interface ControlTarget {
   readonly simMarkets: readonly SimMarket[];
   /** Exchange time. */
   nowMs(): number;
+  /** Until this exchange time only post-only orders are taken, as after an upgrade of the venue. */
+  setPostOnlyUntil(exchMs: number): void;
   /** Passes on what a command has caused. */
   flush(): void;
   stats(): object;
@@ -106,6 +108,13 @@ const COMMANDS: Readonly<Record<string, Command>> = {
     run: (t, f) => {
       const market = marketOf(t, f);
       t.exchange.setMark(market, ticksOf(market, f), t.nowMs());
+      return {};
+    },
+  },
+  postOnly: {
+    fields: { ms: "exchange time for which only post-only orders are taken, 0..3600000; 0 ends it" },
+    run: (t, f) => {
+      t.setPostOnlyUntil(t.nowMs() + numberOf(f, "ms", 0, 3_600_000));
       return {};
     },
   },

@@ -224,6 +224,9 @@ class Server implements SimServer, Gateway, SubscriptionSource {
       connections: this.connections,
       simMarkets: this.options.markets,
       nowMs: () => this.driver.nowMs(),
+      setPostOnlyUntil: (exchMs) => {
+        this.executor.orders.postOnlyUntilMs = exchMs;
+      },
       flush: () => this.publisher.flush(),
       stats: () => this.stats(),
     });

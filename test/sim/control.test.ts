@@ -7,7 +7,7 @@ import {
   SyntheticMarket,
   startSimServer,
 } from "../../src/sim/index.js";
-import { type Loose, SimClient } from "./client.js";
+import { type Loose, order, SimClient } from "./client.js";
 import { realClock, realTimers } from "./real-time.js";
 
 const alice = new Wallet(`0x${"11".repeat(32)}`);
@@ -118,6 +118,15 @@ describe("the simulator's own door", () => {
     await command({ type: "setOpenInterestCap", coin: "SOL", usd: null });
     expect(server.exchange.market("SOL")?.oiCapUsd).toBe(Number.POSITIVE_INFINITY);
     expect((await command({ type: "settleFunding" })).json).toEqual({ ok: true });
+  });
+
+  test("a post-only window refuses everything else while it lasts", async () => {
+    const gtc = order({ isBuy: true, px: "100", sz: "0.2", tif: "Gtc", asset: 1 });
+    await command({ type: "setMark", coin: "SOL", px: "101" });
+    await command({ type: "postOnly", ms: 60_000 });
+    expect(JSON.stringify(await a.act(gtc))).toMatch(/post.only/i);
+    await command({ type: "postOnly", ms: 0 });
+    expect((await a.act(gtc)).response.data.statuses[0]).toHaveProperty("resting");
   });
 
   test("cuts every connection", async () => {
