@@ -14,4 +14,6 @@ export {
   runBacktest,
 } from "./run.js";
 export { type BacktestSeries, type FillRow, MARKOUT_MS, type SeriesRow } from "./series.js";
+export { parseDist, parseFeed, parseQueue } from "./spec.js";
 export type { BacktestSummary } from "./summary.js";
+export { findTapes, type TapeSet } from "./tapes.js";

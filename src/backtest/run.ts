@@ -63,6 +63,7 @@ export interface BacktestResult {
 const ADDRESS = "0x5151515151515151515151515151515151515151";
 const DEFAULT_EQUITY_USD = 100_000;
 const PROGRESS_EVERY_RECORDS = 16_384;
+const AUDIT_EVERY_MS = 60_000;
 
 /**
  * Runs the engine over recorded markets, under a simulated clock, in this thread.
@@ -187,14 +188,14 @@ class BacktestRun {
       requoteBps: o.config.engine.requote_bps,
       requoteMs: o.config.engine.requote_ms,
       warmUpDecayS: o.config.strategy.warmup_decay_secs,
+      // The venue is in this process: its word is checked, but not every few seconds.
+      timings: { auditEveryMs: AUDIT_EVERY_MS },
       onKilled: (report) => {
         this.killed = report;
       },
       ...(o.log === undefined ? {} : { log: o.log }),
     });
-    this.book = new LocalBook(this.instrument, (kind, f64, at, bytes) =>
-      this.engine.onRecord(kind, 0, f64, at, bytes),
-    );
+    this.book = new LocalBook(this.instrument, (kind, f64, at, bytes) => this.feed(kind, f64, at, bytes));
     this.recorder = new SeriesRecorder();
     this.venue.listenPrivate(ADDRESS, {
       onOrderUpdates: () => {},
@@ -215,6 +216,7 @@ class BacktestRun {
       startError = error;
     });
     const from = nowMs();
+    let records = 0;
     let nextProgress = PROGRESS_EVERY_RECORDS;
     while (
       window.localNs !== Number.POSITIVE_INFINITY &&
@@ -229,9 +231,10 @@ class BacktestRun {
       }
       if (window.exchNs <= window.localNs) this.atExchange();
       else this.atEngine();
-      if (this.events >= nextProgress) {
+      if (++records === nextProgress) {
         nextProgress += PROGRESS_EVERY_RECORDS;
-        o.onProgress?.(this.events / Math.max(1, window.totalRecords), this.events);
+        // Each record is looked at twice: by the exchange, and by us.
+        o.onProgress?.(records / Math.max(1, 2 * window.totalRecords), this.events);
       }
     }
     if (startError !== undefined) throw startError;
@@ -294,19 +297,23 @@ class BacktestRun {
     const { local } = window;
     if (window.localNs > time.monoNs()) time.jumpTo(window.localNs);
     if (local.asset === this.asset) {
-      this.events++;
       if (local.kind === abi.RecordKind.BookDelta) {
         this.levelUpdates++;
         this.book.onDelta(local);
       } else if (local.kind <= abi.RecordKind.FeedStatus) {
         if (local.kind === abi.RecordKind.Bbo) this.onTouch(local);
         else if (local.kind === abi.RecordKind.Book) this.onBook(local);
-        this.engine.onRecord(local.kind, 0, local.block!.f64, local.at, local.bodyBytes);
+        this.feed(local.kind, local.block!.f64, local.at, local.bodyBytes);
       }
       const tMs = this.tMs(window.localNs);
       if (tMs >= this.recorder.nextMs) this.recorder.sample(tMs, () => this.row());
     }
     window.nextLocal();
+  }
+
+  private feed(kind: abi.RecordKind, f64: Float64Array, at: number, bodyBytes: number): void {
+    this.events++;
+    this.engine.onRecord(kind, 0, f64, at, bodyBytes);
   }
 
   private onTouch(cursor: RecordCursor): void {

@@ -68,7 +68,7 @@ export class SeriesRecorder {
   /** By horizon: the first fill whose markout is still to come. */
   private readonly waiting: number[] = MARKOUT_MS.map(() => 0);
 
-  constructor(stepMs = 100) {
+  constructor(stepMs = 250) {
     this.stepMs = stepMs;
     const columns = {} as Record<SeriesColumn, Float64Array>;
     for (const name of COLUMNS) columns[name] = new Float64Array(ROWS_MAX);

@@ -18,7 +18,7 @@ export interface BacktestSummary {
   readonly latency: LatencySpec;
   readonly fees: { readonly makerBps: number; readonly takerBps: number };
   readonly strategy: string;
-  /** One event is one record of the tape as the engine takes it; level updates are those of depth recordings. */
+  /** One event is one record as fed to the kernel; level updates, of depth recordings, come on top. */
   readonly events: number;
   readonly levelUpdates: number;
   /** NaN-free: 0 when no stopwatch was given. Of this machine, unlike everything else here. */
@@ -32,6 +32,7 @@ export interface BacktestSummary {
   readonly fills: number;
   readonly makerFills: number;
   readonly volumeUsd: number;
+  /** Base units, at the end. */
   readonly position: number;
   readonly maxAbsPosition: number;
   readonly positionLimit: number;

@@ -137,6 +137,11 @@ export class TapeWindow {
     return false;
   }
 
+  /** Blocks on their way from the exchange to us. */
+  get keptBlocks(): number {
+    return this.kept.length;
+  }
+
   close(): void {
     for (const r of this.readers) r.close();
   }

@@ -3,6 +3,7 @@
 import { readFileSync } from "node:fs";
 import { Command } from "commander";
 import { packageRoot } from "../engine/artifacts.js";
+import { backtestCommand } from "./backtest.js";
 import { clearKillCommand } from "./clear-kill.js";
 import { configCommands } from "./config.js";
 import { keyCommand } from "./key.js";
@@ -22,6 +23,7 @@ const program = new Command("market-maker")
 program.addCommand(runCommand(), { isDefault: true });
 program.addCommand(statusCommand());
 program.addCommand(simCommand());
+program.addCommand(backtestCommand());
 program.addCommand(clearKillCommand());
 program.addCommand(keyCommand());
 for (const command of configCommands()) program.addCommand(command);

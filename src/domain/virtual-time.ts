@@ -1,11 +1,11 @@
 import type { Clock, Timers } from "./clock.js";
 
 interface Item {
-  readonly atNs: number;
-  readonly seq: number;
+  atNs: number;
+  seq: number;
   fn: (() => void) | undefined;
-  /** One of a series: promises are not made to wait for it. */
-  readonly isPeriodic: boolean;
+  /** One of a series: promises are not made to wait for it, and it is scheduled again before it runs. */
+  readonly periodNs: number;
 }
 
 /**
@@ -40,31 +40,20 @@ export class VirtualTime implements Clock, Timers {
   }
 
   after(delayMs: number, fn: () => void): () => void {
-    return this.schedule(delayMs, fn, false);
+    return this.schedule(delayMs, fn, 0);
   }
 
-  private schedule(delayMs: number, fn: () => void, isPeriodic: boolean): () => void {
+  /** What an event of the series schedules for the moment of the next one comes after it. */
+  every(periodMs: number, fn: () => void): () => void {
+    return this.schedule(periodMs, fn, Math.max(1, Math.round(periodMs * 1e6)));
+  }
+
+  private schedule(delayMs: number, fn: () => void, periodNs: number): () => void {
     const atNs = this.nowNs + Math.max(0, Math.round(delayMs * 1e6));
-    const item: Item = { atNs, seq: this.seq++, fn, isPeriodic };
+    const item: Item = { atNs, seq: this.seq++, fn, periodNs };
     this.push(item);
     return () => {
       item.fn = undefined;
-    };
-  }
-
-  every(periodMs: number, fn: () => void): () => void {
-    let isOff = false;
-    let cancel: () => void;
-    const tick = (): void => {
-      // Scheduled before it runs: what it schedules for the same moment of the next period comes after it.
-      cancel = this.schedule(periodMs, tick, true);
-      fn();
-      if (isOff) cancel();
-    };
-    cancel = this.schedule(periodMs, tick, true);
-    return () => {
-      isOff = true;
-      cancel();
     };
   }
 
@@ -80,10 +69,7 @@ export class VirtualTime implements Clock, Timers {
         this.nowNs = Math.max(this.nowNs, untilNs);
         return false;
       }
-      const item = this.pop();
-      this.nowNs = item.atNs;
-      this.eventCount++;
-      item.fn?.();
+      this.runNext();
       await settled();
     }
   }
@@ -97,11 +83,7 @@ export class VirtualTime implements Clock, Timers {
    */
   runDue(untilNs: number): boolean {
     while (this.nextNs <= untilNs) {
-      const item = this.pop();
-      this.nowNs = item.atNs;
-      this.eventCount++;
-      item.fn?.();
-      if (!item.isPeriodic) return true;
+      if (this.runNext().periodNs === 0) return true;
     }
     return false;
   }
@@ -138,6 +120,20 @@ export class VirtualTime implements Clock, Timers {
     if (state === undefined) throw new Error(`not settled within ${maxMs} ms of simulated time`);
     if ("error" in state) throw state.error;
     return state.value;
+  }
+
+  private runNext(): Item {
+    const item = this.pop();
+    const { fn } = item;
+    this.nowNs = item.atNs;
+    this.eventCount++;
+    if (item.periodNs > 0) {
+      item.atNs += item.periodNs;
+      item.seq = this.seq++;
+      this.push(item);
+    }
+    fn?.();
+    return item;
   }
 
   private dropCancelled(): void {

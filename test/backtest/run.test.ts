@@ -1,0 +1,117 @@
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { type BacktestOptions, runBacktest, ZERO_LATENCY } from "../../src/backtest/index.js";
+import { configSchema } from "../../src/config/schema.js";
+import { JournalReader, listJournals } from "../../src/store/index.js";
+import { BASE_MS, writeTape } from "./tapes.js";
+
+let dir: string;
+let path: string;
+beforeAll(() => {
+  dir = mkdtempSync(join(tmpdir(), "mm-backtest-"));
+  path = join(dir, "walk.mmt");
+  writeTape(path, { seconds: 180, seed: 7 });
+});
+afterAll(() => rmSync(dir, { recursive: true, force: true }));
+
+const config = configSchema.parse({ strategy: { ladder_config: { min_depth_bps: 1 } } });
+const options = (more: Partial<BacktestOptions> = {}): BacktestOptions => ({
+  tapes: [path],
+  config,
+  seed: 1,
+  ...more,
+});
+
+describe("backtest", () => {
+  test("trades, and its money adds up to the exchange's", async () => {
+    const { summary, series } = await runBacktest(options());
+    expect(summary.fills).toBeGreaterThan(20);
+    expect(summary.fills).toBe(series.fills.length);
+    expect(summary.restingOrdersAtExit).toBe(0);
+    expect(summary.maxAbsPosition).toBeLessThanOrEqual(summary.positionLimit);
+    // Three ways to the same profit: the account's value, the executor's ledger, the fills' own figures.
+    expect(
+      summary.realizedPnlUsd + summary.unrealizedPnlUsd - summary.feesUsd + summary.fundingUsd,
+    ).toBeCloseTo(summary.netPnlUsd, 4);
+    expect(
+      summary.spreadCaptureUsd + summary.marketMoveUsd - summary.feesUsd + summary.fundingUsd,
+    ).toBeCloseTo(summary.netPnlUsd, 6);
+    const cash = series.fills.reduce((sum, f) => sum + (f.side === "B" ? -1 : 1) * f.px * f.sz - f.feeUsd, 0);
+    const held = series.fills.reduce((sum, f) => sum + (f.side === "B" ? f.sz : -f.sz), 0);
+    expect(held).toBeCloseTo(summary.position, 9);
+    expect(cash + held * series.midPx.at(-1)!).toBeCloseTo(summary.netPnlUsd, 1);
+  });
+
+  test("same options, same journal; another seed, other latencies, another journal", async () => {
+    const [a, b, c] = await Promise.all([
+      runBacktest(options()),
+      runBacktest(options()),
+      runBacktest(options({ seed: 2 })),
+    ]);
+    expect(b.summary.journalSha256).toBe(a.summary.journalSha256);
+    expect(c.summary.journalSha256).not.toBe(a.summary.journalSha256);
+    expect(a.summary.journalRecords).toBeGreaterThan(100);
+  });
+
+  test("writes a journal that reads back, the same bytes each time", async () => {
+    const files = await Promise.all(
+      ["one", "two"].map(async (name) => {
+        const at = mkdtempSync(join(dir, `${name}-`));
+        const { summary } = await runBacktest(options({ journal: { dir: at, runId: "bt" } }));
+        const [file] = readdirSync(at);
+        return { at, file: file!, summary };
+      }),
+    );
+    const bytes = files.map(({ at, file }) => readFileSync(join(at, file)));
+    expect(bytes[0]!.equals(bytes[1]!)).toBe(true);
+    const [journal] = listJournals(files[0]!.at);
+    const reader = new JournalReader(journal!.files);
+    let records = 0;
+    for (const record of reader) if (record.kind < 254) records++;
+    expect(records).toBe(files[0]!.summary.journalRecords);
+  });
+
+  test("a later start and an earlier end cut the run", async () => {
+    const { summary } = await runBacktest(options({ fromMs: BASE_MS + 60_000, toMs: BASE_MS + 120_000 }));
+    expect(Date.parse(summary.from)).toBeGreaterThanOrEqual(BASE_MS + 59_000);
+    expect(Date.parse(summary.to)).toBeLessThanOrEqual(BASE_MS + 121_000);
+    expect(summary.events).toBeLessThan(4_000);
+    expect(summary.events).toBeGreaterThan(1_000);
+  });
+
+  test("the queue models are ordered: the risk-averse one never fills more", async () => {
+    const fills = async (queue: BacktestOptions["queue"] & object): Promise<number> =>
+      (await runBacktest(options({ queue, latency: ZERO_LATENCY }))).summary.volumeUsd;
+    const averse = await fills({ kind: "risk-averse" });
+    expect(await fills({ kind: "power", n: 3 })).toBeGreaterThanOrEqual(averse);
+    expect(averse).toBeGreaterThan(0);
+  });
+
+  test("fees are charged as asked for", async () => {
+    const { summary } = await runBacktest(options({ fees: { makerBps: 0, takerBps: 0 } }));
+    expect(summary.feesUsd).toBe(0);
+    const paid = await runBacktest(options({ fees: { makerBps: 1.5, takerBps: 4.5 } }));
+    // The venue cuts each fee to a micro-dollar.
+    expect(paid.summary.feesUsd).toBeCloseTo(paid.summary.volumeUsd * 1.5e-4, 3);
+  });
+
+  test("the kill switch ends the run with its reason", async () => {
+    const strict = configSchema.parse({
+      strategy: { ladder_config: { min_depth_bps: 1 } },
+      risk: { max_drawdown_pct: 1e-6 },
+    });
+    const { summary } = await runBacktest(options({ config: strict }));
+    expect(summary.stopReason).toBe("kill switch");
+    expect(summary.killReason).toMatch(/drawdown/i);
+    expect(summary.restingOrdersAtExit).toBe(0);
+  });
+
+  test("says what is wrong with a tape", async () => {
+    await expect(runBacktest(options({ tapes: [join(dir, "none.mmt")] }))).rejects.toThrow(
+      /none\.mmt cannot be opened/,
+    );
+    await expect(runBacktest(options({ coin: "ETH" }))).rejects.toThrow(/holds BTC, not ETH/);
+  });
+});
