@@ -5,7 +5,10 @@
  * same journal to the byte; memory does not grow with the tape; what happens to an order is decided by the simulator's
  * exchange core alone.
  */
+
 export { DEFAULT_LATENCY, type Dist, type FeedDist, type LatencySpec, ZERO_LATENCY } from "./latency.js";
+export { type LeakTestOptions, leakTests } from "./leaks.js";
+export * from "./report/index.js";
 export {
   type BacktestOptions,
   type BacktestResult,
@@ -13,7 +16,7 @@ export {
   REALISTIC_FEES,
   runBacktest,
 } from "./run.js";
-export { type BacktestSeries, type FillRow, MARKOUT_MS, type SeriesRow } from "./series.js";
+export { type BacktestSeries, type DepthRow, type FillRow, MARKOUT_MS, type SeriesRow } from "./series.js";
 export { parseDist, parseFeed, parseQueue } from "./spec.js";
 export type { BacktestSummary } from "./summary.js";
 export { findTapes, type TapeSet } from "./tapes.js";

@@ -103,7 +103,6 @@ class BacktestRun {
   private events = 0;
   private levelUpdates = 0;
   private midPx = 0;
-  private readonly restingSince = new Map<number, number>();
 
   constructor(private readonly o: BacktestOptions) {
     const rng = new Rng(o.seed);
@@ -198,7 +197,16 @@ class BacktestRun {
     this.book = new LocalBook(this.instrument, (kind, f64, at, bytes) => this.feed(kind, f64, at, bytes));
     this.recorder = new SeriesRecorder();
     this.venue.listenPrivate(ADDRESS, {
-      onOrderUpdates: () => {},
+      onOrderUpdates: (updates) => {
+        this.recorder.forgetFinished();
+        const tMs = this.tMs(this.time.monoNs());
+        const midPx = this.exchangeMid();
+        for (const { order, status } of updates) {
+          const { oid, side, limitPx, origSz, sz } = order;
+          const news = { oid, side, px: Number(limitPx), origSz: Number(origSz), sz: Number(sz), status };
+          this.recorder.onOrder(tMs, news, midPx);
+        }
+      },
       onFills: (fills) => {
         for (const fill of fills) this.onFill(fill);
       },
@@ -353,9 +361,8 @@ class BacktestRun {
     // Before the record that filled us: after it, the mid has already moved through our price.
     const midPx = this.market.midBefore2Ticks / 2 / this.pxScale || px;
     const way = fill.side === "B" ? 1 : -1;
-    const nowMs = this.tMs(this.time.monoNs());
     this.recorder.addFill({
-      tMs: nowMs,
+      tMs: this.tMs(this.time.monoNs()),
       side: fill.side,
       px,
       sz: Number(fill.sz),
@@ -363,7 +370,7 @@ class BacktestRun {
       isMaker: !fill.crossed,
       midPx,
       captureBps: ((way * (midPx - px)) / midPx) * 1e4,
-      restedMs: nowMs - (this.restingSince.get(fill.oid) ?? nowMs),
+      oid: fill.oid,
     });
   }
 
@@ -389,7 +396,8 @@ class BacktestRun {
   private row(): Omit<import("./series.js").SeriesRow, "tMs"> {
     const { executor } = this.engine;
     const p = executor.position(0);
-    const ladder = this.engine.ladder(0);
+    const told = this.engine.ladder(0);
+    const ladder = told?.status === abi.KernelStatus.Ok ? told : undefined;
     const best = (side: Side): number => executor.bestRestingTicks(0, side) / this.pxScale;
     return {
       midPx: this.midPx,
@@ -402,6 +410,17 @@ class BacktestRun {
       sigmaBps: ladder?.sigmaBps ?? Number.NaN,
       kappaPerBps: ladder?.kappaPerBps ?? Number.NaN,
       feesUsd: p.feesUsd,
+      fundingUsd: this.fundingUsd(),
+      fairPx: ladder?.fairPx ?? Number.NaN,
+      staticBps: ladder?.staticHalfSpreadBps ?? Number.NaN,
+      inventoryBps: ladder?.inventoryHalfSpreadBps ?? Number.NaN,
+      adverseBps: ladder?.asBps ?? Number.NaN,
+      feeBps: ladder?.feeBps ?? Number.NaN,
+      floorBps: ladder?.floorBps ?? Number.NaN,
+      spreadMult: ladder?.spreadMult ?? Number.NaN,
+      rawSkewBps: ladder?.rawSkewBps ?? Number.NaN,
+      gammaPerBps: ladder?.gammaPerBps ?? Number.NaN,
+      arrivalPerS: ladder?.arrivalPerS ?? Number.NaN,
     };
   }
 }

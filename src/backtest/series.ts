@@ -16,7 +16,57 @@ export interface BacktestSeries {
   readonly sigmaBps: Float64Array;
   readonly kappaPerBps: Float64Array;
   readonly feesUsd: Float64Array;
+  /** Received, so far. */
+  readonly fundingUsd: Float64Array;
+  /** Terms of the quote as its ladder publishes them; NaN before the first. */
+  readonly fairPx: Float64Array;
+  readonly staticBps: Float64Array;
+  readonly inventoryBps: Float64Array;
+  readonly adverseBps: Float64Array;
+  readonly feeBps: Float64Array;
+  readonly floorBps: Float64Array;
+  readonly spreadMult: Float64Array;
+  readonly rawSkewBps: Float64Array;
+  readonly gammaPerBps: Float64Array;
+  readonly arrivalPerS: Float64Array;
   readonly fills: readonly FillRow[];
+  /** Resting orders by their distance from the mid when they were placed. */
+  readonly depths: readonly DepthRow[];
+}
+
+/** Upper edges of the buckets of `depths`, bps; the last bucket is open. An order inside the mid is in the first. */
+export const DEPTH_EDGES_BPS = [0.5, 1, 2, 3, 5, 7.5, 10, 15, 20, 30, 50] as const;
+
+export interface DepthRow {
+  readonly fromBps: number;
+  /** null: open. */
+  readonly toBps: number | null;
+  ordersPlaced: number;
+  /** Orders with at least one fill. */
+  ordersFilled: number;
+  placedBase: number;
+  filledBase: number;
+  /** Order seconds in the book. */
+  restedS: number;
+}
+
+/** What the recorder is told of an order of ours. */
+export interface OrderNews {
+  readonly oid: number;
+  readonly side: "B" | "A";
+  readonly px: number;
+  readonly origSz: number;
+  /** Not yet filled. */
+  readonly sz: number;
+  /** Hyperliquid's word: `open`, `filled`, `canceled`, … */
+  readonly status: string;
+}
+
+interface WatchedOrder {
+  readonly row: DepthRow;
+  readonly sinceMs: number;
+  szLeft: number;
+  isFilled: boolean;
 }
 
 /** Horizons of markouts, ms. */
@@ -38,7 +88,7 @@ export interface FillRow {
   readonly restedMs: number;
 }
 
-const COLUMNS = [
+export const SERIES_COLUMNS = [
   "tMs",
   "midPx",
   "equityUsd",
@@ -50,8 +100,19 @@ const COLUMNS = [
   "sigmaBps",
   "kappaPerBps",
   "feesUsd",
+  "fundingUsd",
+  "fairPx",
+  "staticBps",
+  "inventoryBps",
+  "adverseBps",
+  "feeBps",
+  "floorBps",
+  "spreadMult",
+  "rawSkewBps",
+  "gammaPerBps",
+  "arrivalPerS",
 ] as const;
-export type SeriesColumn = (typeof COLUMNS)[number];
+export type SeriesColumn = (typeof SERIES_COLUMNS)[number];
 export type SeriesRow = Readonly<Record<SeriesColumn, number>>;
 
 /** Samples kept at most; beyond, every second one goes and the grid becomes twice as coarse. */
@@ -68,10 +129,23 @@ export class SeriesRecorder {
   /** By horizon: the first fill whose markout is still to come. */
   private readonly waiting: number[] = MARKOUT_MS.map(() => 0);
 
+  private readonly depths: DepthRow[] = [0, ...DEPTH_EDGES_BPS].map((fromBps, i) => ({
+    fromBps,
+    toBps: DEPTH_EDGES_BPS[i] ?? null,
+    ordersPlaced: 0,
+    ordersFilled: 0,
+    placedBase: 0,
+    filledBase: 0,
+    restedS: 0,
+  }));
+  private readonly orders = new Map<number, WatchedOrder>();
+  /** Orders whose last fill is told right after this news. */
+  private readonly finished: number[] = [];
+
   constructor(stepMs = 250) {
     this.stepMs = stepMs;
     const columns = {} as Record<SeriesColumn, Float64Array>;
-    for (const name of COLUMNS) columns[name] = new Float64Array(ROWS_MAX);
+    for (const name of SERIES_COLUMNS) columns[name] = new Float64Array(ROWS_MAX);
     this.columns = columns;
   }
 
@@ -102,8 +176,53 @@ export class SeriesRecorder {
     this.stepMs *= 2;
   }
 
-  addFill(fill: Omit<FillRow, "markoutBps">): void {
-    this.fills.push({ ...fill, markoutBps: MARKOUT_MS.map(() => Number.NaN) });
+  addFill(fill: Omit<FillRow, "markoutBps" | "restedMs"> & { readonly oid: number }): void {
+    const { oid, ...row } = fill;
+    this.fills.push({
+      ...row,
+      restedMs: row.tMs - (this.orders.get(oid)?.sinceMs ?? row.tMs),
+      markoutBps: MARKOUT_MS.map(() => Number.NaN),
+    });
+  }
+
+  /** An order's state has changed at the venue; its fills, if any, are told afterwards. */
+  onOrder(tMs: number, news: OrderNews, midPx: number): void {
+    const { orders, finished } = this;
+    let order = orders.get(news.oid);
+    if (news.status === "open") {
+      if (order === undefined && midPx > 0) {
+        order = { row: this.depthRow(news, midPx), sinceMs: tMs, szLeft: news.origSz, isFilled: false };
+        order.row.ordersPlaced++;
+        order.row.placedBase += news.origSz;
+        orders.set(news.oid, order);
+      }
+      if (order !== undefined) this.onRest(order, news.sz);
+      return;
+    }
+    if (order === undefined) return;
+    if (news.status === "filled") this.onRest(order, 0);
+    order.row.restedS += (tMs - order.sinceMs) / 1000;
+    if (news.status === "filled") finished.push(news.oid);
+    else orders.delete(news.oid);
+  }
+
+  /** Before a batch of news: what the last batch finished has had its fills. */
+  forgetFinished(): void {
+    for (const oid of this.finished) this.orders.delete(oid);
+    this.finished.length = 0;
+  }
+
+  private onRest(order: WatchedOrder, szLeft: number): void {
+    if (szLeft >= order.szLeft) return;
+    order.row.filledBase += order.szLeft - szLeft;
+    order.szLeft = szLeft;
+    if (!order.isFilled) order.row.ordersFilled++;
+    order.isFilled = true;
+  }
+
+  private depthRow(news: OrderNews, midPx: number): DepthRow {
+    const bps = ((news.side === "B" ? midPx - news.px : news.px - midPx) / midPx) * 1e4;
+    return this.depths.find((row) => row.toBps === null || bps < row.toBps)!;
   }
 
   /** The mid is this from now on. Cheap when no markout is due. */
@@ -121,7 +240,7 @@ export class SeriesRecorder {
 
   finish(): BacktestSeries {
     const cut = {} as Record<SeriesColumn, Float64Array>;
-    for (const name of COLUMNS) cut[name] = this.columns[name].slice(0, this.rows);
-    return { ...cut, fills: this.fills };
+    for (const name of SERIES_COLUMNS) cut[name] = this.columns[name].slice(0, this.rows);
+    return { ...cut, fills: this.fills, depths: this.depths };
   }
 }
