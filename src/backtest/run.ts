@@ -16,6 +16,7 @@ import {
 import { RecordCursor, TapeError, TapeFileReader, type TapeInstrument } from "../store/index.js";
 import type { LogFn } from "../telemetry/log.js";
 import { HyperliquidReader } from "../venues/hyperliquid/reader.js";
+import type { WireTap } from "../venues/port.js";
 import { BacktestJournal } from "./journal.js";
 import { DEFAULT_LATENCY, delayOf, type LatencySpec, orderLatency } from "./latency.js";
 import { LocalBook } from "./local-book.js";
@@ -39,8 +40,12 @@ export interface BacktestOptions {
   readonly equityUsd?: number;
   /** Folder and run id of a journal to write. */
   readonly journal?: { readonly dir: string; readonly runId: string };
-  /** Exchange stamps are moved back by so much, ms: what a look into the future would be worth (leak test). */
+  /** Exchange stamps are moved back by so much, ms: the engine sees all later. Negative: a look into the future (leak tests). */
   readonly shiftMs?: number;
+  /** What the engine believes the maker fee to be, bps; default: what is charged. A leak test pins the quotes with it. */
+  readonly quotedMakerBps?: number;
+  /** Hears everything that crosses the engine's boundary, after the journal. */
+  readonly tap?: WireTap;
   readonly log?: LogFn;
   /** Called a few times a second of wall time with the share of records done. */
   readonly onProgress?: (share: number, events: number) => void;
@@ -164,14 +169,14 @@ class BacktestRun {
       rng: rng.fork("gateway"),
       reader: new HyperliquidReader([this.instrument]),
       network: delayOf(latency.ack),
-      tap: this.journal,
+      tap: o.tap === undefined ? this.journal : both(this.journal, o.tap),
     });
     const plan = planAssets(
       o.config,
       crossFacts([this.instrument], {
         midPx: [about.midPx],
         accountValueUsd: equityUsd,
-        makerFeeBps: fees.makerBps,
+        makerFeeBps: o.quotedMakerBps ?? fees.makerBps,
       }),
       o.log ?? (() => {}),
     );
@@ -472,6 +477,19 @@ function look(
   } finally {
     reader.close();
   }
+}
+
+function both(a: WireTap, b: WireTap): WireTap {
+  return {
+    inbound(stream, bytes, monoNs) {
+      a.inbound(stream, bytes, monoNs);
+      b.inbound(stream, bytes, monoNs);
+    },
+    outbound(stream, bytes, monoNs) {
+      a.outbound(stream, bytes, monoNs);
+      b.outbound(stream, bytes, monoNs);
+    },
+  };
 }
 
 function withoutSecrets(config: Config): unknown {

@@ -12,6 +12,12 @@ import { delayOf, type FeedDist } from "./latency.js";
 const recvOffset = (kind: number): number =>
   kind === abi.RecordKind.AssetCtx || kind === abi.RecordKind.FeedStatus ? 0 : 8;
 
+interface KeptBlock {
+  readonly block: TapeBlock;
+  /** Each record's time at the venue; NaN: not read. */
+  readonly exchNs: Float64Array;
+}
+
 export interface WindowOptions {
   /** Files that follow each other, in order. */
   readonly paths: readonly string[];
@@ -20,7 +26,10 @@ export interface WindowOptions {
   /** ns since the tape's base; records before are not read. */
   readonly fromNs?: number;
   readonly toNs?: number;
-  /** Exchange stamps are moved back by so much: a test of what a look into the future would be worth. */
+  /**
+   * Exchange stamps are moved back by so much: records reach the engine later than they did. Negative: the engine hears of what
+   * has not happened yet, which is what a leak is (leak tests).
+   */
   readonly shiftNs?: number;
 }
 
@@ -41,8 +50,14 @@ export class TapeWindow {
   readonly totalRecords: number;
   private readonly readers: TapeFileReader[];
   private readerAt = 0;
-  /** Blocks that `local` has not finished, oldest first, with each record's exchange time (NaN: not read). */
-  private readonly kept: { readonly block: TapeBlock; readonly exchNs: Float64Array }[] = [];
+  /** Blocks that one of the cursors has not finished, oldest first. */
+  private readonly kept: KeptBlock[] = [];
+  /** Blocks that are no longer kept, and those that each cursor has left. */
+  private droppedBlocks = 0;
+  private doneExch = 0;
+  private doneLocal = 0;
+  private readonly stamps = new RecordCursor();
+  private stampedNs = Number.NEGATIVE_INFINITY;
   private exchIndex = 0;
   private localIndex = 0;
   private exchTimes: Float64Array = new Float64Array(0);
@@ -82,37 +97,29 @@ export class TapeWindow {
     const { exch } = this;
     for (;;) {
       if (exch.next()) {
-        this.exchIndex++;
-        const recvNs = exch.block!.f64[(exch.at + recvOffset(exch.kind)) >> 3]!;
-        if (recvNs < (this.o.fromNs ?? Number.NEGATIVE_INFINITY)) {
-          // Never read, but the place in the list of times stays.
-          this.exchTimes[this.exchIndex - 1] = Number.NaN;
-          continue;
-        }
-        if (recvNs > (this.o.toNs ?? Number.POSITIVE_INFINITY)) {
-          this.exchTimes.fill(Number.NaN, this.exchIndex - 1);
-          this.readerAt = this.readers.length;
-          return this.endExch();
-        }
-        this.exchNs = Math.max(this.exchNs, this.stampOf(exch, recvNs));
-        this.exchTimes[this.exchIndex - 1] = this.exchNs;
+        const exchNs = this.exchTimes[this.exchIndex++]!;
+        if (Number.isNaN(exchNs)) continue;
+        this.exchNs = exchNs;
         return true;
       }
-      const block = this.nextBlock();
-      if (block === undefined) return this.endExch();
-      this.exchTimes = new Float64Array(block.info.records);
-      this.kept.push({ block, exchNs: this.exchTimes });
+      if (exch.block !== undefined) this.doneExch++;
+      const next = this.keptAt(this.doneExch);
+      this.drop();
+      if (next === undefined) break;
+      this.exchTimes = next.exchNs;
       this.exchIndex = 0;
-      exch.load(block);
+      exch.load(next.block);
     }
-  }
-
-  private endExch(): boolean {
     this.exchNs = Number.POSITIVE_INFINITY;
     return false;
   }
 
-  /** Moves the engine's cursor on. The exchange's must be at least as far. @returns false at the end. */
+  /** Blocks on their way from the exchange to us. */
+  get keptBlocks(): number {
+    return this.kept.length;
+  }
+
+  /** Moves the engine's cursor on. @returns false at the end. */
   nextLocal(): boolean {
     const { local } = this;
     for (;;) {
@@ -126,20 +133,59 @@ export class TapeWindow {
         f64[at] = this.localNs;
         return true;
       }
-      if (local.block !== undefined) this.kept.shift();
-      const first = this.kept[0];
-      if (first === undefined) break;
-      this.localTimes = first.exchNs;
+      if (local.block !== undefined) this.doneLocal++;
+      const next = this.keptAt(this.doneLocal);
+      this.drop();
+      if (next === undefined) break;
+      this.localTimes = next.exchNs;
       this.localIndex = 0;
-      local.load(first.block);
+      local.load(next.block);
     }
     this.localNs = Number.POSITIVE_INFINITY;
     return false;
   }
 
-  /** Blocks on their way from the exchange to us. */
-  get keptBlocks(): number {
-    return this.kept.length;
+  /** The block of that number, read from the files if neither cursor has been there. */
+  private keptAt(index: number): KeptBlock | undefined {
+    while (index >= this.droppedBlocks + this.kept.length) {
+      const block = this.nextBlock();
+      if (block === undefined) return undefined;
+      this.kept.push({ block, exchNs: this.stamp(block) });
+    }
+    return this.kept[index - this.droppedBlocks];
+  }
+
+  /** Lets go of what both cursors have left behind. */
+  private drop(): void {
+    const done = Math.min(this.doneExch, this.doneLocal);
+    while (this.droppedBlocks < done && this.kept.length > 0) {
+      this.kept.shift();
+      this.droppedBlocks++;
+    }
+  }
+
+  /** When each record of a block happens. The last record in range ends the reading. */
+  private stamp(block: TapeBlock): Float64Array {
+    const { stamps, o } = this;
+    const { fromNs = Number.NEGATIVE_INFINITY, toNs = Number.POSITIVE_INFINITY } = o;
+    const times = new Float64Array(block.info.records);
+    stamps.load(block);
+    for (let i = 0; stamps.next(); i++) {
+      const recvNs = block.f64[(stamps.at + recvOffset(stamps.kind)) >> 3]!;
+      if (recvNs < fromNs) {
+        // Never read, but the place in the list of times stays.
+        times[i] = Number.NaN;
+        continue;
+      }
+      if (recvNs > toNs) {
+        times.fill(Number.NaN, i);
+        this.readerAt = this.readers.length;
+        break;
+      }
+      this.stampedNs = Math.max(this.stampedNs, this.stampOf(stamps, recvNs));
+      times[i] = this.stampedNs;
+    }
+    return times;
   }
 
   close(): void {

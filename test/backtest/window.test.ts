@@ -24,12 +24,12 @@ interface Walk {
   readonly maxKeptBlocks: number;
 }
 
-function walk(feed: FeedDist, range: { fromNs?: number; toNs?: number } = {}): Walk {
+function walk(feed: FeedDist, range: { fromNs?: number; toNs?: number; shiftNs?: number } = {}): Walk {
   const w = new TapeWindow({ paths: [path], feed, rng: new Rng(5), ...range });
   const exch: number[] = [];
   const local: number[] = [];
   let maxKeptBlocks = 0;
-  while (w.localNs !== Number.POSITIVE_INFINITY) {
+  while (w.localNs !== Number.POSITIVE_INFINITY || w.exchNs !== Number.POSITIVE_INFINITY) {
     if (w.exchNs <= w.localNs) {
       exch.push(w.exchNs);
       w.nextExch();
@@ -67,6 +67,16 @@ describe("two readers of one tape", () => {
       }),
       { numRuns: 25, seed: 11 },
     );
+  });
+
+  test("a look into the future hands every record over before it happens", () => {
+    const { exch, local } = walk({ kind: "tape", floorMs: 0 }, { shiftNs: -2e9 });
+    expect(exch).toHaveLength(records);
+    expect(local).toHaveLength(records);
+    expect(local.every((t, i) => t < exch[i]!)).toBe(true);
+    const plain = walk({ kind: "tape", floorMs: 0 });
+    expect(local).toEqual(plain.local);
+    expect(exch).toEqual(plain.exch.map((t) => t + 2e9));
   });
 
   test("keeps the blocks that are on their way, and no others", () => {
