@@ -19,6 +19,9 @@ export class BookOrder {
   /** Only used by the tape book: size displayed at our price when last seen, and traded there since. */
   displayedLots = 0;
   tradedLots = 0;
+  /** Only used by the exact queue: arrival number among recorded orders, and see `L3Queue`, rule 3. */
+  place = 0;
+  owedAheadLots = 0;
 
   constructor(
     readonly oid: number,

@@ -8,10 +8,14 @@
 export type QueueModelSpec =
   | { readonly kind: "risk-averse" }
   | { readonly kind: "power"; readonly n: number }
-  | { readonly kind: "log" };
+  | { readonly kind: "log" }
+  /** What the orders of an order-level tape say themselves (`l3-queue.ts`). */
+  | { readonly kind: "l3" };
 
 export interface QueueModel {
   readonly description: string;
+  /** Every recorded order is known: nothing is estimated, and records of single orders move the book. */
+  readonly isExact?: boolean;
   /**
    * The level went from `beforeLots` to `afterLots` without trades.
    * @returns what stands ahead of us now; never more than `afterLots`, never more than `aheadLots`.
@@ -23,6 +27,13 @@ export interface QueueModel {
 const RISK_AVERSE: QueueModel = {
   description: "risk-averse: only trades move the queue",
   afterChange: (ahead, _before, after) => Math.min(ahead, after),
+};
+
+/** Where a tape of this model shows totals only, the conservative rule holds. */
+const EXACT: QueueModel = {
+  description: "l3: the queue as the recorded orders stand in it",
+  isExact: true,
+  afterChange: RISK_AVERSE.afterChange,
 };
 
 function proportional(description: string, f: (lots: number) => number): QueueModel {
@@ -44,6 +55,7 @@ function proportional(description: string, f: (lots: number) => number): QueueMo
 /** @throws {RangeError} When a parameter makes no model. */
 export function queueModel(spec: QueueModelSpec): QueueModel {
   if (spec.kind === "risk-averse") return RISK_AVERSE;
+  if (spec.kind === "l3") return EXACT;
   if (spec.kind === "log")
     return proportional("log: cancels behind with probability ln(1+b)/(ln(1+b)+ln(1+a))", Math.log1p);
   if (!(spec.n > 0 && spec.n <= 10)) throw new RangeError(`queue model power: n ${spec.n} is not in 0..10`);

@@ -22,9 +22,14 @@
  * A print's quantity is handed out once: two client orders never fill on the same lots. Prints marked as backlog (a replay of
  * old trades after the recorder connected) fill nobody. Recorded events older than the newest applied book are not applied.
  *
+ * On order-level tapes the queue model `l3` replaces rules 1 to 4 by the recorded orders themselves: see `l3-queue.ts`. What rests is
+ * then decided order by order (`applyOrder`); on the same tape any other model sees the sums and the prints (`applyOrder` too).
+ *
  * Source: reference/models.md 11.1 (risk-averse queue); the hftbacktest practice of stating each rule.
  */
+import { OrderEventType } from "../abi/layout.js";
 import { Side } from "../domain/index.js";
+import { L3Queue } from "./l3-queue.js";
 import type { BookOrder, BookView, MatchEvents, MatchingBook } from "./matching.js";
 import { type QueueModel, queueModel } from "./queue-model.js";
 import { RecordedSide } from "./recorded-side.js";
@@ -54,7 +59,18 @@ export class TapeBook implements MatchingBook {
   private newestExchMs = Number.NEGATIVE_INFINITY;
   cut: ((szLots: number) => number) | undefined = undefined;
 
+  /** Made by the first record of a single order. */
+  private orders: L3Queue | undefined;
+  private onFillNow: PassiveFill = () => {};
+  private readonly fillNow = (order: BookOrder, szLots: number): number =>
+    this.fillPiece(order, szLots, 0, this.onFillNow);
+
   constructor(private readonly queue: QueueModel = queueModel({ kind: "risk-averse" })) {}
+
+  /** True when the queue before our orders is that of the recorded orders. */
+  get isOrderLevel(): boolean {
+    return this.orders !== undefined && this.queue.isExact === true;
+  }
 
   get bestBidTicks(): number {
     return Math.max(this.bids.bestTicks, this.ownBids[0]?.pxTicks ?? 0);
@@ -116,7 +132,8 @@ export class TapeBook implements MatchingBook {
       const traded = this.pieceOf(Math.min(left, recorded.bestLots, ahead));
       left -= traded;
       recorded.takeBest(traded);
-      advanceQueue(own, recordedPx, traded);
+      // The exact queue is counted in recorded orders, which stay in the recording.
+      if (!this.isOrderLevel) advanceQueue(own, recordedPx, traded);
       if (traded > 0) events.onMatch(undefined, recordedPx, traded);
     }
     return left;
@@ -127,6 +144,7 @@ export class TapeBook implements MatchingBook {
     order.queueAheadLots = displayed < 0 ? Number.POSITIVE_INFINITY : displayed;
     order.displayedLots = displayed;
     order.tradedLots = 0;
+    if (this.isOrderLevel) this.orders?.seat(order);
     const own = order.side === Side.Buy ? this.ownBids : this.ownAsks;
     let i = own.length;
     while (i > 0 && order.side * own[i - 1]!.pxTicks < order.side * order.pxTicks) i--;
@@ -237,6 +255,32 @@ export class TapeBook implements MatchingBook {
     if (passed > 0) advanceQueue(own, pxTicks, passed);
   }
 
+  /**
+   * One event of an order-level recording. Reduce and Execute tell the lots that left, Replace the new price and size; `side` is the
+   * resting order's.
+   */
+  applyOrder(
+    type: OrderEventType,
+    oid: number,
+    side: Side,
+    pxTicks: number,
+    szLots: number,
+    exchMs: number,
+    onFill: PassiveFill,
+  ): void {
+    this.orders ??= this.openOrders();
+    this.newestExchMs = Math.max(this.newestExchMs, exchMs);
+    if (this.queue.isExact === true) {
+      this.onFillNow = onFill;
+      this.orders.apply(type, oid, side, pxTicks, szLots, this.fillNow);
+      return;
+    }
+    // Any other model sees what a feed of totals and prints would have shown: the print first, then the new totals.
+    if (type === OrderEventType.Execute) this.applyTrade(-side as Side, pxTicks, szLots, 0, onFill);
+    this.orders.apply(type, oid, side, pxTicks, szLots, this.fillNow);
+    this.afterQuotes(onFill);
+  }
+
   /** True when a print of this aggressor at this price could concern an order of ours. */
   isNear(aggressor: Side, pxTicks: number): boolean {
     const best = (aggressor === Side.Sell ? this.ownBids : this.ownAsks)[0];
@@ -245,9 +289,25 @@ export class TapeBook implements MatchingBook {
 
   /** The recorder lost the market: nothing displayed can be trusted until the next book. Client orders stay. */
   applyGap(): void {
+    this.orders?.clear();
     this.bids.clear();
     this.asks.clear();
     this.newestExchMs = Number.NEGATIVE_INFINITY;
+  }
+
+  private openOrders(): L3Queue {
+    // Models of totals look at the display alone: to their queue ours do not exist.
+    const isExact = this.queue.isExact === true;
+    const own = (orders: BookOrder[]): readonly BookOrder[] => (isExact ? orders : []);
+    // From here on the display is the sum of the orders.
+    this.bids.clear();
+    this.asks.clear();
+    const orders = new L3Queue(own(this.ownBids), own(this.ownAsks), this.bids, this.asks);
+    if (isExact) {
+      for (const o of this.ownBids) orders.seat(o);
+      for (const o of this.ownAsks) orders.seat(o);
+    }
+    return orders;
   }
 
   private pieceOf(szLots: number): number {

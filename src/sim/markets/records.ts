@@ -2,7 +2,9 @@
  * A market moved by the records of a tape file, handed to it one by one at their exchange time: what a backtest trades against.
  *
  * The same book and fill rules as the server's tape market (`TapeBook`); no frames are made, because the engine of a backtest
- * reads the records themselves. Deterministic. Allocates: nothing per record.
+ * reads the records themselves. A tape of single orders (OrderEvent) moves the book by them: with the queue model `l3` exactly, with
+ * any other by the sums and prints that they make. Where a tape holds both, `l3` takes the orders and every other model
+ * the sums. Deterministic. Allocates: nothing per record.
  */
 
 import * as abi from "../../abi/layout.js";
@@ -35,11 +37,13 @@ export class RecordMarket implements SimMarket {
   private context: MarketContext | undefined;
   private nowMs = 0;
   private nextMarkMs = Number.NEGATIVE_INFINITY;
+  /** The tape shows totals of prices, too. */
+  private hasTotals = false;
   private readonly onFill: PassiveFill;
 
   constructor(
     readonly instrument: Instrument,
-    queue: QueueModel,
+    private readonly queue: QueueModel,
     readonly description: string,
   ) {
     this.book = new TapeBook(queue);
@@ -66,11 +70,18 @@ export class RecordMarket implements SimMarket {
 
   /** The record at the cursor happens now. @param exchMs exchange time, ms since the epoch with fraction. */
   apply(cursor: RecordCursor, exchMs: number): void {
+    this.nowMs = exchMs;
+    this.midBefore2Ticks = this.book.recordedMid2Ticks;
+    if (!(this.book.isOrderLevel && isTotals(cursor.kind))) this.take(cursor, exchMs);
+    if (exchMs < this.nextMarkMs) return;
+    this.nextMarkMs = exchMs + MARK_EVERY_MS;
+    this.opened.exchange.updateMark(this.opened.market, exchMs);
+  }
+
+  private take(cursor: RecordCursor, exchMs: number): void {
     const block = cursor.block!;
     const { f64 } = block;
     const at = cursor.at >> 3;
-    this.nowMs = exchMs;
-    this.midBefore2Ticks = this.book.recordedMid2Ticks;
     switch (cursor.kind) {
       case RecordKind.Bbo:
         this.book.applyTouch(
@@ -85,7 +96,11 @@ export class RecordMarket implements SimMarket {
       case RecordKind.Trade:
         this.trade(cursor);
         break;
+      case RecordKind.OrderEvent:
+        this.order(cursor, exchMs);
+        break;
       case RecordKind.BookDelta: {
+        this.hasTotals = true;
         const flags = block.u8[cursor.at + abi.BOOK_DELTA_FLAGS]!;
         if ((flags & abi.DeltaFlag.Clear) !== 0) this.book.applyGap();
         const szLots = Math.round(f64[at + (abi.BOOK_DELTA_SZ >> 3)]! * this.szScale);
@@ -99,6 +114,7 @@ export class RecordMarket implements SimMarket {
         break;
       }
       case RecordKind.Book:
+        this.hasTotals = true;
         this.loadBook(cursor);
         this.book.applyBook(this.view, exchMs, this.onFill);
         break;
@@ -109,10 +125,26 @@ export class RecordMarket implements SimMarket {
         if (block.u8[cursor.at + abi.FEED_STATUS_STATE] !== abi.FeedState.Live) this.book.applyGap();
         break;
     }
-    if (exchMs >= this.nextMarkMs) {
-      this.nextMarkMs = exchMs + MARK_EVERY_MS;
-      this.opened.exchange.updateMark(this.opened.market, exchMs);
-    }
+  }
+
+  private order(cursor: RecordCursor, exchMs: number): void {
+    if (this.hasTotals && this.queue.isExact !== true) return;
+    const { u8, f64, i32 } = cursor.block!;
+    const at = cursor.at >> 3;
+    const word = (cursor.at + abi.ORDER_EVENT_OID) >> 2;
+    const type = u8[cursor.at + abi.ORDER_EVENT_TYPE]! as abi.OrderEventType;
+    const pxTicks = Math.round(f64[at + (abi.ORDER_EVENT_PX >> 3)]! * this.pxScale);
+    if (type === abi.OrderEventType.Execute) this.opened.market.lastTicks = pxTicks;
+    this.book.applyOrder(
+      type,
+      // Ids above 2^53 lose their last bits; none of the venues read here has such.
+      i32[word + 1]! * 4_294_967_296 + (i32[word]! >>> 0),
+      u8[cursor.at + abi.ORDER_EVENT_SIDE] === 1 ? Side.Buy : Side.Sell,
+      pxTicks,
+      Math.round(f64[at + (abi.ORDER_EVENT_SZ >> 3)]! * this.szScale),
+      exchMs,
+      this.onFill,
+    );
   }
 
   private trade(cursor: RecordCursor): void {
@@ -168,3 +200,9 @@ export class RecordMarket implements SimMarket {
   afterAction(): void {}
   close(): void {}
 }
+
+const isTotals = (kind: number): boolean =>
+  kind === RecordKind.Bbo ||
+  kind === RecordKind.Book ||
+  kind === RecordKind.BookDelta ||
+  kind === RecordKind.Trade;
