@@ -60,8 +60,8 @@ min_requote_ms = 0               # least time between two batches for one asset
 <<<<<<< HEAD
 order_expiry_ms = 0              # the venue refuses orders that reach it later than this, at 5 times the weight; 0: off, as a clock this slow would have all refused
 =======
-requote_bps = 0.1                # a new ladder when the microprice has moved so far, 0: on every touch
-requote_ms = 100                 # ... or so long after the last one
+requote_bps = 0.1                # microprice move worth a new ladder; 0: every touch is
+requote_ms = 100                 # and a new one at the latest after this long, when anything came
 >>>>>>> 4cd40d5 (wip)
 standby = false                  # a second market-data connection: the first frame wins, no gap when one dies
 relay_port = 0                   # republish the feed and accept pushed frames; 0: off
