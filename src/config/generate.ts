@@ -57,12 +57,9 @@ threads = 1                      # kernel workers; assets are spread over them
 wait = "hybrid"                  # spin (a core of its own per thread), hybrid, sleep
 # data_dir = "/var/lib/market-maker"  # journal, checkpoints, locks; unset: the user's state directory
 min_requote_ms = 0               # least time between two batches for one asset
-<<<<<<< HEAD
 order_expiry_ms = 0              # the venue refuses orders that reach it later than this, at 5 times the weight; 0: off, as a clock this slow would have all refused
-=======
 requote_bps = 0.1                # microprice move worth a new ladder; 0: every touch is
 requote_ms = 100                 # and a new one at the latest after this long, when anything came
->>>>>>> 4cd40d5 (wip)
 standby = false                  # a second market-data connection: the first frame wins, no gap when one dies
 relay_port = 0                   # republish the feed and accept pushed frames; 0: off
 relay_host = "127.0.0.1"
