@@ -24,8 +24,6 @@ import type { GatewayInit, GatewayMessage } from "../threads/gateway.js";
 import type { IngestInit, IngestMessage } from "../threads/ingest.js";
 import { type KernelInit, type KernelMessage, REJECTED, STOP } from "../threads/kernel-protocol.js";
 import { Supervisor } from "../threads/supervisor.js";
-import { ExchangeClient } from "../venues/hyperliquid/exchange.js";
-import { l1 } from "../venues/hyperliquid/exchange-actions.js";
 import { StreamTimes } from "../venues/hyperliquid/feed-counters.js";
 import type { IpBudget } from "../venues/hyperliquid/limits.js";
 import { NonceSequence } from "../venues/hyperliquid/nonce.js";
@@ -238,14 +236,7 @@ export class LiveEngine {
   /** Leverage and isolated margin through the venue; both requests are cold. */
   private makeKeeper(): MarginKeeper {
     const { o, gateway } = this;
-    const { endpoints, signer, markets } = o.facts;
-    const exchange = new ExchangeClient({
-      endpoints,
-      signer,
-      nonces: gateway.nonces,
-      clock: o.clock,
-      timers: o.timers,
-    });
+    const { markets } = o.facts;
     const assets = o.margins.map((margin, asset) => ({
       ...margin,
       asset,
@@ -253,10 +244,7 @@ export class LiveEngine {
     }));
     const venue: MarginVenue = {
       updateLeverage: (asset, isCross, leverage) => gateway.updateLeverage(asset, isCross, leverage),
-      async addIsolatedMargin(asset, usd) {
-        const { venueAssetId } = o.facts.instruments[asset]!;
-        await exchange.l1(l1.updateIsolatedMargin(venueAssetId, Math.floor(usd * 1e6)));
-      },
+      addIsolatedMargin: (asset, usd) => gateway.addIsolatedMargin(asset, usd),
       async isolatedPosition(asset) {
         const { dex, instrument } = markets[asset]!;
         const state = await gateway.info.clearinghouseState(gateway.user, dex.name || undefined);

@@ -36,6 +36,8 @@ const LEAST_TOP_UP_USD = 1;
 export class MarginKeeper {
   /** Isolated positions that have got their margin: asset → side. */
   private readonly filled = new Map<number, number>();
+  /** Leverage that an answer is missing for: tried again at the next look. */
+  private readonly unset = new Set<MarginAsset>();
   private isBusy = false;
 
   constructor(
@@ -44,25 +46,39 @@ export class MarginKeeper {
     private readonly log: LogFn,
   ) {}
 
-  get hasIsolated(): boolean {
-    return this.assets.some((a) => !a.isCross);
+  /** There is something to look at. */
+  get isNeeded(): boolean {
+    return this.unset.size > 0 || this.assets.some((a) => !a.isCross);
   }
 
-  /** Before the first order. Where the venue says no (an open position in the other mode), its setting stands. */
+  /**
+   * Before the first order. Where the venue says no (an open position in the other mode), its setting stands; what failed on its way
+   * is tried again at every look.
+   */
   async prepare(): Promise<void> {
-    for (const { asset, coin, isCross, leverage } of this.assets) {
-      try {
-        await this.venue.updateLeverage(asset, isCross, leverage);
-      } catch (error) {
-        this.log("warn", "Leverage not set", {
-          asset: coin,
-          leverage,
-          mode: isCross ? "cross" : "isolated",
-          error: (error as Error).message,
-        });
-      }
-    }
+    for (const a of this.assets) await this.setLeverage(a);
     await this.look();
+  }
+
+  private async setLeverage(a: MarginAsset): Promise<void> {
+    const { asset, coin, isCross, leverage } = a;
+    try {
+      await this.venue.updateLeverage(asset, isCross, leverage);
+      if (this.unset.delete(a)) this.log("info", "Leverage set", { asset: coin, leverage });
+    } catch (error) {
+      const isFinal = isRefusal(error);
+      const isNews = !this.unset.has(a) || isFinal;
+      if (isFinal) this.unset.delete(a);
+      else this.unset.add(a);
+      if (!isNews) return;
+      this.log("warn", "Leverage not set", {
+        asset: coin,
+        leverage,
+        mode: isCross ? "cross" : "isolated",
+        error: (error as Error).message,
+        consequence: isFinal ? "the venue's own setting stands" : "tried again every few seconds",
+      });
+    }
   }
 
   /** Every few seconds: finds positions that were opened and closed since. Never throws. */
@@ -70,6 +86,7 @@ export class MarginKeeper {
     if (this.isBusy) return;
     this.isBusy = true;
     try {
+      for (const a of [...this.unset]) await this.setLeverage(a);
       for (const a of this.assets) if (!a.isCross) await this.lookAt(a);
     } finally {
       this.isBusy = false;
@@ -88,21 +105,33 @@ export class MarginKeeper {
       return;
     }
     if (this.filled.get(asset) === held.side) return;
-    // Also when it is refused: the same position is not tried again until it was closed.
-    this.filled.set(asset, held.side);
     const missingUsd = isolatedUsd - held.marginUsd;
-    if (missingUsd < LEAST_TOP_UP_USD) return;
+    if (missingUsd < LEAST_TOP_UP_USD) {
+      this.filled.set(asset, held.side);
+      return;
+    }
     try {
       await this.venue.addIsolatedMargin(asset, missingUsd);
+      this.filled.set(asset, held.side);
       this.log("info", "Isolated margin added", {
         asset: coin,
         usd: rounded(missingUsd),
         of: rounded(isolatedUsd),
       });
     } catch (error) {
-      this.log("warn", "Isolated margin not added", { asset: coin, error: (error as Error).message });
+      // A refused one is not tried again until the position was closed. After a lost answer the next look sees what there is.
+      const isFinal = isRefusal(error);
+      if (isFinal) this.filled.set(asset, held.side);
+      this.log("warn", "Isolated margin not added", {
+        asset: coin,
+        error: (error as Error).message,
+        ...(isFinal ? {} : { consequence: "tried again at the next look" }),
+      });
     }
   }
 }
+
+/** The venue's own no; anything else may have been lost on its way, either way. */
+const isRefusal = (error: unknown): boolean => (error as { code?: unknown }).code === "Refused";
 
 const rounded = (usd: number): number => Math.round(usd * 100) / 100;

@@ -51,6 +51,8 @@ export interface OpenInterestHooks {
 
 /** Caps move rarely: they are read again at every so many looks. */
 const LIMITS_EVERY = 30;
+/** Looks that failed in a row; one lost packet is no news. */
+const BLIND_AFTER = 3;
 
 /**
  * Reads the caps of open interest at start and watches how near they are (SOP §6.5). A builder-deployed dex publishes caps of
@@ -66,6 +68,7 @@ export class OpenInterestWatch {
   private readonly lastLevel = new Map<number, string>();
   private looks = 0;
   private isBusy = false;
+  private failures = 0;
 
   constructor(
     private readonly info: Pick<InfoClient, "perpDexLimits" | "perpsAtOpenInterestCap" | "metaAndAssetCtxs">,
@@ -74,15 +77,20 @@ export class OpenInterestWatch {
     private readonly hooks: OpenInterestHooks,
   ) {}
 
-  /** Never throws: a read that failed is repeated at the next look, and the last verdicts stand. */
+  /** Never throws: a read that failed is repeated at the next look, and the last verdicts stand. Blindness is told. */
   async look(): Promise<void> {
     if (this.isBusy) return;
     this.isBusy = true;
     try {
       const isLimitsTurn = this.looks++ % LIMITS_EVERY === 0;
       for (const dex of new Set(this.markets.map((m) => m.dex.name))) await this.lookAt(dex, isLimitsTurn);
+      if (this.failures >= BLIND_AFTER) this.log("info", "Open interest read again");
+      this.failures = 0;
     } catch (error) {
-      this.log("debug", "Open interest not read", { error: (error as Error).message });
+      const isBlind = ++this.failures === BLIND_AFTER || this.looks === 1;
+      this.log(isBlind ? "warn" : "debug", "Open interest not read: its caps are not watched", {
+        error: (error as Error).message,
+      });
     } finally {
       this.isBusy = false;
     }

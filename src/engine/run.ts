@@ -501,7 +501,7 @@ class Run {
     const recovered = await this.unlessStopped(live.startTrading());
     const stopWatching = systemTimers.every(ACCOUNT_WATCH_MS, () => {
       void openInterest.look();
-      if (live.keeper.hasIsolated) void live.keeper.look();
+      if (live.keeper.isNeeded) void live.keeper.look();
     });
     log("info", "Market maker started", {
       network: facts.endpoints.name,

@@ -1,17 +1,26 @@
 import { describe, expect, test } from "vitest";
 import { type IsolatedPosition, MarginKeeper, type MarginVenue } from "../../src/engine/margin-keeper.js";
+import { VenueError } from "../../src/venues/hyperliquid/errors.js";
 
 class Venue implements MarginVenue {
   readonly done: string[] = [];
   heldUsd: number | undefined;
   refuses = "";
   isReadable = true;
+  /** The next so many actions get no answer. */
+  losses = 0;
+  private lose(): void {
+    if (this.losses-- > 0) throw new VenueError("Timeout", "no answer within 3000 ms");
+  }
   async updateLeverage(asset: number, isCross: boolean, leverage: number): Promise<void> {
-    if (this.refuses === "leverage") throw new Error("Cannot switch leverage type with open position.");
+    if (this.refuses === "leverage")
+      throw new VenueError("Refused", "Cannot switch leverage type with open position.");
+    this.lose();
     this.done.push(`leverage ${asset} ${isCross ? "cross" : "isolated"} ${leverage}`);
   }
   async addIsolatedMargin(asset: number, usd: number): Promise<void> {
-    if (this.refuses === "margin") throw new Error("Insufficient margin.");
+    if (this.refuses === "margin") throw new VenueError("Refused", "Insufficient margin.");
+    this.lose();
     this.done.push(`margin ${asset} ${usd}`);
     this.heldUsd = (this.heldUsd ?? 0) + usd;
   }
@@ -36,7 +45,7 @@ describe("margin keeper", () => {
     venue.heldUsd = 5;
     await keeper.prepare();
     expect(venue.done).toEqual(["leverage 0 cross 20"]);
-    expect(keeper.hasIsolated).toBe(false);
+    expect(keeper.isNeeded).toBe(false);
   });
 
   test("a position that is open at start gets what is missing of its margin", async () => {
@@ -94,5 +103,40 @@ describe("margin keeper", () => {
     venue.refuses = "leverage";
     await keeper.prepare();
     expect(log).toEqual(["warn Leverage not set"]);
+    await keeper.look();
+    expect(log).toHaveLength(1);
+  });
+
+  test("leverage whose answer is lost is set at a later look, cross or isolated, and told once", async () => {
+    const { venue, keeper, log } = rig([{ ...isolated, isCross: true, isolatedUsd: 0 }]);
+    venue.losses = 3;
+    await keeper.prepare();
+    expect(keeper.isNeeded).toBe(true);
+    await keeper.look();
+    expect(log).toEqual(["warn Leverage not set"]);
+    await keeper.look();
+    expect(venue.done).toEqual(["leverage 0 cross 20"]);
+    expect(log).toEqual(["warn Leverage not set", "info Leverage set"]);
+    expect(keeper.isNeeded).toBe(false);
+  });
+
+  test("margin whose answer is lost is tried again, for what is missing then", async () => {
+    const { venue, keeper } = rig();
+    venue.heldUsd = 50;
+    venue.losses = 1;
+    await keeper.look();
+    expect(venue.done).toEqual([]);
+    venue.heldUsd = 48;
+    await keeper.look();
+    expect(venue.done).toEqual(["margin 0 952"]);
+    // The first one had arrived after all.
+    const other = rig();
+    other.venue.heldUsd = 50;
+    other.venue.losses = 1;
+    await other.keeper.look();
+    other.venue.heldUsd = 1_000;
+    await other.keeper.look();
+    await other.keeper.look();
+    expect(other.venue.done).toEqual([]);
   });
 });

@@ -128,4 +128,23 @@ describe("watch", () => {
     await watch.look();
     expect(verdicts).toHaveLength(1);
   });
+
+  test("a watch that sees nothing says so: at the start at once, later when it lasts, and once", async () => {
+    const { venue, log, watch } = rig();
+    const blind = (level: string) => `${level} Open interest not read: its caps are not watched`;
+    venue.isDown = true;
+    await watch.look();
+    expect(log).toEqual([blind("warn")]);
+    venue.isDown = false;
+    await watch.look();
+    log.length = 0;
+    venue.isDown = true;
+    for (let i = 0; i < 5; i++) await watch.look();
+    venue.isDown = false;
+    await watch.look();
+    expect(log.filter((line) => !line.startsWith("debug"))).toEqual([
+      blind("warn"),
+      "info Open interest read again",
+    ]);
+  });
 });

@@ -31,7 +31,7 @@ const gateways: HyperliquidGateway[] = [];
 
 async function gateway(
   signer: L1Signer,
-  options: { isFastCancel?: boolean; expiresAfterMs?: number } = {},
+  options: { isFastCancel?: boolean; expiresAfterMs?: number; vaultAddress?: string } = {},
 ): Promise<[HyperliquidGateway, Recorder]> {
   const made = new HyperliquidGateway({
     endpoints: networkEndpoints("localhost", { port: sim.port }),
@@ -197,5 +197,41 @@ describe("a session", () => {
     expect((await made.ack(make.place([bid])))[0]!.kind).toBe("resting");
     expect(await made.ack(make.cancel([{ asset: 0, cloid: bid.cloid }]))).toEqual([{ kind: "cancelled" }]);
     expect(make.counters).toMatchObject({ httpSent: 2, postsSent: 0 });
+  });
+});
+
+describe("a sub-account", () => {
+  test("gets leverage, orders and isolated margin of its own, none of it its master's", async () => {
+    const { exchange } = sim;
+    const sub = exchange.createSubAccount(exchange.account(maker.address)!, "desk");
+    const moved = exchange.transfers.subAccountTransfer(
+      exchange.account(maker.address)!,
+      sub.address,
+      true,
+      5_000_000_000,
+      Date.now(),
+    );
+    expect(moved).toBeUndefined();
+    const [desk, events] = await gateway(maker, { vaultAddress: sub.address });
+    const [other, others] = await gateway(taker);
+    await desk.updateLeverage(1, false, 10);
+    const sol = { asset: 1, pxTicks: pxTicks(100 * 10_000), szLots: szLots(100) };
+    expect(
+      (await others.ack(other.place([order(Side.Sell, 1, 1, { ...sol, szLots: szLots(200) })])))[0]!.kind,
+    ).toBe("resting");
+    expect((await events.ack(desk.place([order(Side.Buy, 1, 1, { ...sol, tif: "Ioc" })])))[0]!.kind).toBe(
+      "filled",
+    );
+
+    const held = async (user: string) =>
+      (await desk.info.clearinghouseState(user)).assetPositions.map(({ position: p }) => [
+        p.coin,
+        p.leverage.type,
+        Number(p.marginUsed),
+      ]);
+    expect(await held(sub.address)).toEqual([["SOL", "isolated", 10]]);
+    await desk.addIsolatedMargin(1, 190);
+    expect(await held(sub.address)).toEqual([["SOL", "isolated", 200]]);
+    expect((await held(maker.address)).filter(([coin]) => coin === "SOL")).toEqual([]);
   });
 });

@@ -74,7 +74,9 @@ describe("sweep", () => {
     await settled();
     await b.sched.run(6_000);
     expect(await first).toEqual({ orders: 0, isClean: false });
-    expect(b.trouble.length).toBeGreaterThan(10);
+    // Seldom enough for the limits of an address: a refusal for their sake must not be prolonged.
+    expect(b.trouble.length).toBeGreaterThan(2);
+    expect(b.trouble.length).toBeLessThan(6);
     const second = sweepOrders(b.options, 60_000);
     await settled();
     await b.sched.run(16_000);

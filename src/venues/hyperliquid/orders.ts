@@ -326,13 +326,22 @@ export class HyperliquidGateway implements OrderGateway {
    * @throws {VenueError} Refused, or another code when the outcome is unknown.
    */
   async buyRequests(requests: number): Promise<void> {
+    await this.coldClient().l1(l1.reserveRequestWeight(requests));
+  }
+
+  /**
+   * Puts margin into the asset's isolated position, which must be open.
+   * @throws {VenueError} Refused, or another code when the outcome is unknown.
+   */
+  async addIsolatedMargin(asset: number, usd: number): Promise<void> {
+    const { venueAssetId } = this.options.instruments[asset]!;
+    await this.coldClient().l1(l1.updateIsolatedMargin(venueAssetId, Math.floor(usd * 1e6)));
+  }
+
+  /** For what is rare: over HTTP, in the name of the same account as the orders. */
+  private coldClient(): ExchangeClient {
     const { options } = this;
-    const client = new ExchangeClient({
-      ...options,
-      nonces: this.nonces,
-      vaultAddress: options.vaultAddress,
-    });
-    await client.l1(l1.reserveRequestWeight(requests));
+    return new ExchangeClient({ ...options, nonces: this.nonces, vaultAddress: options.vaultAddress });
   }
 
   private sendBatch<T>(

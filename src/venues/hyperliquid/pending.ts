@@ -3,7 +3,7 @@
  */
 import type { Instrument } from "../../domain/index.js";
 import type { AckStatus, GatewayEvents } from "../port.js";
-import { VenueError } from "./errors.js";
+import { orderErrorCode, VenueError } from "./errors.js";
 import { type ActionKind, errorStatus, readActionReply, repeated } from "./replies.js";
 
 /** A request whose answer is awaited. Exactly one of the three is called, once. */
@@ -87,7 +87,14 @@ export class PendingControl implements Pending {
     else this.onRefused(typeof response === "string" ? response : "answer of unknown shape");
   }
   onRefused(text: string): void {
-    this.reject(new VenueError("Refused", `${this.what}: ${text}`));
+    const code = orderErrorCode(text);
+    // Not an answer to what was asked: the same request may succeed the next time.
+    const isRetryable = code === "RateLimited" || code === "Nonce" || text.startsWith("not sent");
+    this.reject(
+      new VenueError(isRetryable ? "RateLimited" : "Refused", `${this.what}: ${text}`, {
+        retryable: isRetryable,
+      }),
+    );
   }
   onUnknown(text: string): void {
     this.reject(new VenueError("Timeout", `${this.what}: ${text}`, { retryable: true }));

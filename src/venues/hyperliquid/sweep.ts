@@ -9,6 +9,8 @@ import type { InfoClient } from "./info.js";
 /** The venue takes 200 elements per action. */
 const CHUNK = 100;
 const ROUND_MS = 300;
+/** A round asks for the orders of every dex: a venue that refuses is asked at a pace that its limits bear. */
+const TROUBLED_ROUND_MAX_MS = 2_000;
 /** A request that was under way when its sender died may still land: the book must be empty for this long. */
 const QUIET_NS = 3e9;
 
@@ -41,9 +43,11 @@ export async function sweepOrders(o: SweepOptions, forMs: number): Promise<Sweep
   const deadlineNs = clock.monoNs() + forMs * 1e6;
   const seen = new Set<string>();
   let emptySinceNs = Number.NaN;
+  let roundMs = ROUND_MS;
   while (clock.monoNs() < deadlineNs) {
     try {
       const open = await ours(o);
+      roundMs = ROUND_MS;
       for (const { cloid } of open) seen.add(cloid);
       if (open.length > 0) {
         emptySinceNs = Number.NaN;
@@ -56,9 +60,10 @@ export async function sweepOrders(o: SweepOptions, forMs: number): Promise<Sweep
       }
     } catch (cause) {
       o.onTrouble(cause instanceof Error ? cause.message : String(cause));
+      roundMs = Math.min(TROUBLED_ROUND_MAX_MS, 2 * roundMs);
     }
     await new Promise<void>((resolve) => {
-      timers.after(ROUND_MS, resolve);
+      timers.after(roundMs, resolve);
     });
   }
   return { orders: seen.size, isClean: false };
