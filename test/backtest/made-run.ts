@@ -43,10 +43,9 @@ export function runOf(o: MadeRun = {}): ReportInput {
       cash -= way * sz * px;
       fees += feeUsd;
     }
-    const row = Object.fromEntries(SERIES_COLUMNS.map((name) => [name, 1])) as unknown as Record<
-      Exclude<(typeof SERIES_COLUMNS)[number], "tMs">,
-      number
-    >;
+    const row = Object.fromEntries(
+      SERIES_COLUMNS.filter((name) => name !== "tMs").map((name) => [name, 1]),
+    ) as unknown as Record<Exclude<(typeof SERIES_COLUMNS)[number], "tMs">, number>;
     recorder.sample(tMs, () => ({
       ...row,
       midPx,
