@@ -91,8 +91,8 @@ export class InlineEngine implements FrameReader {
       ladderCells: this.segments.ladders,
       gatewayEstimates: this.segments.gatewayEstimates,
       clock,
-      requoteBps: o.requoteBps ?? 0.1,
-      requoteMs: o.requoteMs ?? 100,
+      requoteBps: o.requoteBps ?? 0.25,
+      requoteMs: o.requoteMs ?? 250,
       latency: new LatencyHistogram(this.segments.kernelLatency[0]!),
       onRejected: () => {
         this.kernelRejected++;
