@@ -24,6 +24,7 @@ const SUITES: Record<string, () => Promise<{ suite: BenchSuite }>> = {
   execution: () => import("./execution.js"),
   sim: () => import("./sim.js"),
   store: () => import("./store.js"),
+  backtest: () => import("./backtest.js"),
   path: () => import("./path.js"),
 };
 
