@@ -46,6 +46,7 @@ export {
   type TapeMeta,
   type TapeWriterOptions,
   type TapeWriterStats,
+  type WriteAt,
 } from "./tape/file/index.js";
 export {
   openTape,
@@ -57,3 +58,11 @@ export {
   type TapeSource,
   type TapeStats,
 } from "./tape/index.js";
+export {
+  assetOfRecord,
+  type RecorderOptions,
+  type RecorderStats,
+  type RecordViews,
+  recvOffset,
+  TapeRecorder,
+} from "./tape/recorder.js";

@@ -51,6 +51,8 @@ export const recordBytes = (bodyBytes: number): number => BODY_AT + ((bodyBytes 
 /** No block is larger: a damaged length must not ask for all memory. */
 export const RAW_BYTES_MAX = 64 * 2 ** 20;
 export const HEADER_JSON_MAX = 16 * 2 ** 20;
+/** Spaces behind the header's JSON: room for what is known only later, such as the clock offset. */
+export const HEADER_SPARE_BYTES = 64;
 
 /** An entry of the index block: f64 file offset, f64 first and last receive time, u32 records, u32 level updates. */
 export const INDEX_ENTRY_BYTES = 32;
@@ -78,6 +80,11 @@ export interface TapeMeta {
   readonly instruments: readonly TapeInstrument[];
   /** Smallest recv − exch of the recording, ns; see TapeSource.clockOffsetMs. Absent: not known. */
   readonly clockOffsetNs?: number;
+  /**
+   * The first so many records repeat the newest of the file before, so that this one stands alone: a reader that comes from
+   * there leaves them out. Absent: none.
+   */
+  readonly repeated?: number;
   /** Where the records came from, for people. */
   readonly source: string;
   /** Things that a reader should know: repairs, what was left out. */

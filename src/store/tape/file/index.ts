@@ -6,4 +6,4 @@ export {
   type TapeMeta,
 } from "./format.js";
 export { RecordCursor, type TapeBlock, TapeFileReader } from "./reader.js";
-export { TapeFileWriter, type TapeWriterOptions, type TapeWriterStats } from "./writer.js";
+export { TapeFileWriter, type TapeWriterOptions, type TapeWriterStats, type WriteAt } from "./writer.js";

@@ -1,4 +1,13 @@
-import { closeSync, existsSync, fstatSync, fsyncSync, ftruncateSync, openSync, writeSync } from "node:fs";
+import {
+  closeSync,
+  existsSync,
+  fstatSync,
+  fsyncSync,
+  ftruncateSync,
+  openSync,
+  rmSync,
+  writeSync,
+} from "node:fs";
 import { crc32 } from "node:zlib";
 import lz4 from "lz4-wasm-nodejs";
 import { LAYOUT_HASH, prefixWord, RecordKind } from "../../../abi/layout.js";
@@ -12,6 +21,7 @@ import {
   type BlockInfo,
   BODY_AT,
   HEADER_FIXED_BYTES,
+  HEADER_SPARE_BYTES,
   INDEX_ENTRY_BYTES,
   padded,
   RAW_BYTES_MAX,
@@ -32,7 +42,18 @@ export interface TapeWriterOptions {
   readonly blockBytes?: number;
   /** "none" for the fastest reading. Default "lz4". */
   readonly codec?: "lz4" | "none";
+  /** How bytes reach the disk; default `writeSync`. Tests put a full disk here. */
+  readonly write?: WriteAt;
 }
+
+/** @returns bytes written, at least one. @throws what the file system throws. */
+export type WriteAt = (
+  fd: number,
+  bytes: Uint8Array,
+  offset: number,
+  length: number,
+  position: number,
+) => number;
 
 export interface TapeWriterStats {
   records: number;
@@ -59,9 +80,13 @@ export class TapeFileWriter {
   private readonly raw: ArrayBuffer;
   private readonly rawU8: Uint8Array;
   private readonly rawI32: Int32Array;
-  private readonly rawF64: Float64Array;
+  private srcBuffer: ArrayBufferLike | undefined;
+  private srcI32: Int32Array = new Int32Array(0);
   private readonly blockBytes: number;
   private readonly isLz4: boolean;
+  private readonly write: WriteAt;
+  private meta: Omit<TapeMeta, "layoutHash">;
+  private headerBytes = 0;
   private readonly blocks: BlockInfo[] = [];
   private used = 0;
   private records = 0;
@@ -80,11 +105,12 @@ export class TapeFileWriter {
     this.path = path;
     this.blockBytes = blockBytes;
     this.isLz4 = codec === "lz4";
+    this.write = options.write ?? writeSync;
+    this.meta = options.meta;
     // Room for one more record of any kind beyond a full block.
     this.raw = new ArrayBuffer(blockBytes + 4096);
     this.rawU8 = new Uint8Array(this.raw);
     this.rawI32 = new Int32Array(this.raw);
-    this.rawF64 = new Float64Array(this.raw);
     const exists = existsSync(path);
     if (exists && options.append !== true)
       throw new TapeError("cannot_write", `${path} exists already: choose another name, or remove it first`);
@@ -99,6 +125,8 @@ export class TapeFileWriter {
       this.position = exists ? this.resume() : this.writeHeader(options.meta);
     } catch (error) {
       closeSync(this.fd);
+      // A file without a header would be in the way of the next attempt.
+      if (!exists) rmSync(path, { force: true });
       throw error;
     }
     this.stats.fileBytes = this.position;
@@ -128,9 +156,14 @@ export class TapeFileWriter {
     this.rawI32[word + 3] = prefixWord(bodyBytes, 1);
     this.rawI32[word + 4] = prefixWord(bodyBytes, 2);
     this.rawI32[word + 5] = prefixWord(bodyBytes, 3);
-    const to = (at + BODY_AT) >> 3;
-    const from = srcByteOffset >> 3;
-    for (let i = 0, n = bodyBytes >> 3; i < n; i++) this.rawF64[to + i] = src[from + i]!;
+    // As integers: a store of a double may quieten what looks like a signalling NaN and is half of an order id.
+    if (src.buffer !== this.srcBuffer) {
+      this.srcBuffer = src.buffer;
+      this.srcI32 = new Int32Array(src.buffer);
+    }
+    const to = (at + BODY_AT) >> 2;
+    const from = (src.byteOffset + srcByteOffset) >> 2;
+    for (let i = 0, n = bodyBytes >> 2; i < n; i++) this.rawI32[to + i] = this.srcI32[from + i]!;
     if (this.records === 0) this.firstRecvMonoNs = recvMonoNs;
     this.lastRecvMonoNs = recvMonoNs;
     this.records++;
@@ -160,6 +193,11 @@ export class TapeFileWriter {
   /** Forces what was flushed to the disk itself: what a power cut must not take. */
   sync(): void {
     fsyncSync(this.fd);
+  }
+
+  /** Taken and not yet written. */
+  get pendingRecords(): number {
+    return this.records;
   }
 
   /** Receive time of the newest record, ns since baseWallNs; 0 before the first. */
@@ -206,15 +244,32 @@ export class TapeFileWriter {
     closeSync(this.fd);
   }
 
+  /**
+   * Says in the header what is known only by now. One small write: a killed process leaves the old text or the new one.
+   * @throws {TapeError} `cannot_write`. {RangeError} When it needs more room than was left for it.
+   */
+  setClockOffset(clockOffsetNs: number): void {
+    if (this.headerBytes === 0) throw new RangeError(`${this.path}: the header of a continued file stands`);
+    this.meta = { ...this.meta, clockOffsetNs };
+    this.writeHeader(this.meta);
+  }
+
   private writeHeader(meta: Omit<TapeMeta, "layoutHash">): number {
-    const json = Buffer.from(JSON.stringify({ ...meta, layoutHash: LAYOUT_HASH }));
-    const header = Buffer.alloc(HEADER_FIXED_BYTES + padded(json.length));
+    const text = JSON.stringify({ ...meta, layoutHash: LAYOUT_HASH });
+    const room =
+      this.headerBytes || HEADER_FIXED_BYTES + padded(Buffer.byteLength(text) + HEADER_SPARE_BYTES);
+    const json = Buffer.alloc(room - HEADER_FIXED_BYTES, " ");
+    if (Buffer.byteLength(text) > json.length)
+      throw new RangeError(`${this.path}: the header has room for ${json.length} bytes`);
+    json.write(text);
+    const header = Buffer.alloc(room);
     header.write(TAPE_MAGIC, 0, "latin1");
     header.writeUInt32LE(json.length, 8);
     header.writeUInt32LE(crc32(json), 12);
     json.copy(header, HEADER_FIXED_BYTES);
     this.writeAll(header, 0);
-    return header.length;
+    this.headerBytes = room;
+    return room;
   }
 
   /** Continues after the last whole block; index, trailer and a half-written block are cut off. */
@@ -267,7 +322,7 @@ export class TapeFileWriter {
   private writeAll(bytes: Uint8Array, position: number): void {
     try {
       for (let done = 0; done < bytes.length; )
-        done += writeSync(this.fd, bytes, done, bytes.length - done, position + done);
+        done += this.write(this.fd, bytes, done, bytes.length - done, position + done);
     } catch (cause) {
       throw new TapeError("cannot_write", `${this.path}: writing failed: ${(cause as Error).message}`, {
         cause,
