@@ -58,6 +58,10 @@ export class TapeWindow {
   private doneLocal = 0;
   private readonly stamps = new RecordCursor();
   private stampedNs = Number.NEGATIVE_INFINITY;
+  /** Leading records of the newest block that the file before holds too. */
+  private repeated = 0;
+  /** How long the last record with an exchange stamp travelled. */
+  private travelNs = 0;
   private exchIndex = 0;
   private localIndex = 0;
   private exchTimes: Float64Array = new Float64Array(0);
@@ -86,7 +90,9 @@ export class TapeWindow {
     this.baseWallMs = Number(base / 1_000_000n);
     this.baseLo = Number(base & 0xffffffffn);
     this.baseHi = Number(base >> 32n);
-    this.offsetNs = (this.meta.clockOffsetNs ?? 0) - (o.shiftNs ?? 0);
+    // A recorder learns the distance of the clocks by and by: the smallest of the series is the truest.
+    const offsets = this.readers.flatMap((r) => r.meta.clockOffsetNs ?? []);
+    this.offsetNs = (offsets.length === 0 ? 0 : Math.min(...offsets)) - (o.shiftNs ?? 0);
     this.delayNs = delayFunction(o.feed, o.rng);
     this.nextExch();
     this.nextLocal();
@@ -172,7 +178,7 @@ export class TapeWindow {
     stamps.load(block);
     for (let i = 0; stamps.next(); i++) {
       const recvNs = block.f64[(stamps.at + recvOffset(stamps.kind)) >> 3]!;
-      if (recvNs < fromNs) {
+      if (recvNs < fromNs || i < this.repeated) {
         // Never read, but the place in the list of times stays.
         times[i] = Number.NaN;
         continue;
@@ -197,21 +203,30 @@ export class TapeWindow {
       const block = this.readers[this.readerAt]!.nextBlock();
       if (block !== undefined) {
         this.bytesRead += block.bytes;
+        const { blocks, meta } = this.readers[this.readerAt]!;
+        const isFirst = block.info.offset === blocks[0]?.offset;
+        this.repeated = this.readerAt > 0 && isFirst ? (meta.repeated ?? 0) : 0;
         return block;
       }
     }
     return undefined;
   }
 
-  /** Exchange time on the recorder's clock, ns since the base: exact to the nanosecond, without 64-bit arithmetic. */
+  /**
+   * Exchange time on the recorder's clock, ns since the base: exact to the nanosecond, without 64-bit arithmetic. A record without
+   * a stamp (contexts, states, requests of our own) is taken to have travelled as long as the last one with one: at its receive
+   * time it would hold up what the venue did in between.
+   */
   private stampOf(cursor: RecordCursor, recvNs: number): number {
-    if (recvOffset(cursor.kind) === 0) return recvNs;
+    if (recvOffset(cursor.kind) === 0) return recvNs - this.travelNs;
     const { i32 } = cursor.block!;
     const word = cursor.at >> 2;
     const lo = i32[word]! >>> 0;
     const hi = i32[word + 1]!;
-    if (hi === 0 && lo === 0) return recvNs;
-    return (hi - this.baseHi) * 4_294_967_296 + (lo - this.baseLo) + this.offsetNs;
+    if (hi === 0 && lo === 0) return recvNs - this.travelNs;
+    const exchNs = (hi - this.baseHi) * 4_294_967_296 + (lo - this.baseLo) + this.offsetNs;
+    this.travelNs = Math.max(0, recvNs - exchNs);
+    return exchNs;
   }
 }
 

@@ -85,7 +85,7 @@ export const wallBaseNs = (clock: Clock): bigint =>
   BigInt(Math.round(clock.wallMs() - clock.monoNs() / 1e6)) * 1_000_000n;
 
 /** A part of a file name: coins of builder-deployed DEXs have a colon. */
-export const fileSafe = (text: string): string => text.replace(/[^A-Za-z0-9.-]+/g, "-");
+export const fileSafe = (text: string): string => text.replace(/[^A-Za-z0-9._-]+/g, "-");
 
 /**
  * Records markets until stopped: the engine's own feed thread, with a tape at the other end of its ring instead of kernels.
@@ -136,6 +136,7 @@ class Recording {
   private readonly counterBytes = createFeedCounters();
   private readonly supervisor: Supervisor;
   private isFeedDead = false;
+  private isStopping = false;
   private endEarly: (reason: string) => void = () => {};
   private lastRecords = 0;
   private lastStatusNs = 0;
@@ -211,23 +212,26 @@ class Recording {
     ];
     const reason = await Promise.race([stopRequested, ended]);
     log("info", "Stopping", { reason });
-    await this.supervisor.stop("feed", THREAD_STOP_MS, (w) => w.postMessage({ type: "stop" }));
+    this.isStopping = true;
     for (const stop of stops) stop();
-    this.supervisor.close();
+    // The tape first: that we hang up ourselves is no gap of the market's.
     this.drain();
     const stats = this.recorder.close(clock.monoNs());
+    const lost = stats.lost + this.counters.get("noRoom");
+    const gaps = stats.gaps + this.counters.get("resyncs");
+    await this.supervisor.stop("feed", THREAD_STOP_MS, (w) => w.postMessage({ type: "stop" }));
+    this.supervisor.close();
     this.status.clear();
-    return this.report(stats);
+    return this.report(stats, lost, gaps);
   }
 
-  private report(stats: RecorderStats): number {
-    const lost = stats.lost + this.counters.get("noRoom");
+  private report(stats: RecorderStats, lost: number, gaps: number): number {
     this.log(lost > 0 ? "error" : "info", lost > 0 ? "Recorded, with losses" : "Recorded", {
       records: stats.records,
       files: stats.files,
       mib: Math.round((stats.fileBytes / 2 ** 20) * 100) / 100,
       lost,
-      gaps: stats.gaps + this.counters.get("resyncs"),
+      gaps,
     });
     if (this.isFeedDead) return RECORD_EXIT.failed;
     return lost > 0 ? RECORD_EXIT.lossy : RECORD_EXIT.whole;
@@ -267,6 +271,7 @@ class Recording {
 
   private onFeedMessage(message: IngestMessage): void {
     const { log } = this;
+    if (this.isStopping) return;
     if (message.type === "log") log(message.level, message.event, message.fields);
     else if (message.type === "connected") log("info", "Market data connected");
     else if (message.type === "disconnected")

@@ -170,7 +170,7 @@ describe("rotation", () => {
     r.tick(2);
     some(r, 10);
     r.close(3);
-    expect(files()).toEqual(["t_2025-09-04_15-33-20-2.mmt", "t_2025-09-04_15-33-20.mmt"]);
+    expect(files()).toEqual(["t_2025-09-04_15-33-20.mmt", "t_2025-09-04_15-33-20_2.mmt"]);
   });
 });
 

@@ -94,7 +94,8 @@ interface Kept {
 export class TapeRecorder {
   readonly stats: RecorderStats = { records: 0, files: 0, fileBytes: 0, lost: 0, gaps: 0 };
   private writer: TapeFileWriter | undefined;
-  private readonly kept: (readonly (Kept | undefined)[])[];
+  /** By asset, by place in KEPT. */
+  private readonly kept: (Kept | undefined)[][] = [];
   private openedNs = 0;
   private flushedNs = 0;
   private retryNs = 0;
@@ -103,9 +104,9 @@ export class TapeRecorder {
   private missing = 0;
   private isStuck = false;
   /** By asset: the tape says that its market is not whole, though the feed thinks so. */
-  private readonly owesLive: boolean[];
+  private readonly owesLive: boolean[] = [];
   /** What the feed itself said last. */
-  private readonly feedState: number[];
+  private readonly feedState: number[] = [];
   private readonly status = new Float64Array(abi.FEED_STATUS_SIZE >> 3);
   private readonly statusU8 = new Uint8Array(this.status.buffer);
   private readonly baseLo: number;
@@ -120,9 +121,11 @@ export class TapeRecorder {
     private readonly o: RecorderOptions,
     nowNs: number,
   ) {
-    this.kept = o.instruments.map(() => []);
-    this.owesLive = o.instruments.map(() => false);
-    this.feedState = o.instruments.map(() => abi.FeedState.Resync);
+    for (const { asset } of o.instruments) {
+      this.kept[asset] = [];
+      this.owesLive[asset] = false;
+      this.feedState[asset] = abi.FeedState.Resync;
+    }
     this.baseLo = Number(o.baseWallNs & 0xffffffffn);
     this.baseHi = Number(o.baseWallNs >> 32n);
     this.open(nowNs);
@@ -322,7 +325,7 @@ export class TapeRecorder {
     const stamp = new Date(wallMs).toISOString().slice(0, 19).replace("T", "_").replaceAll(":", "-");
     const base = join(this.o.dir, `${this.o.prefix}_${stamp}`);
     let path = `${base}${FILE_EXTENSION}`;
-    for (let n = 2; existsSync(path); n++) path = `${base}-${n}${FILE_EXTENSION}`;
+    for (let n = 2; existsSync(path); n++) path = `${base}_${n}${FILE_EXTENSION}`;
     return path;
   }
 
@@ -342,7 +345,7 @@ export class TapeRecorder {
   ): void {
     const slot = KEPT.indexOf(kind as (typeof KEPT)[number]);
     if (slot < 0) return;
-    const row = this.kept[asset] as (Kept | undefined)[];
+    const row = this.kept[asset]!;
     row[slot] ??= { body: new Float64Array(bytes >> 3), bytes, recvNs };
     const kept = row[slot];
     kept.recvNs = recvNs;
