@@ -69,6 +69,9 @@ const ADDRESS = "0x5151515151515151515151515151515151515151";
 const DEFAULT_EQUITY_USD = 100_000;
 const PROGRESS_EVERY_RECORDS = 16_384;
 const AUDIT_EVERY_MS = 60_000;
+/** Enough for a screen of any width; never finer than the eye. */
+const SAMPLES_WANTED = 4_000;
+const MIN_STEP_MS = 100;
 
 /**
  * Runs the engine over recorded markets, under a simulated clock, in this thread.
@@ -200,7 +203,7 @@ class BacktestRun {
       ...(o.log === undefined ? {} : { log: o.log }),
     });
     this.book = new LocalBook(this.instrument, (kind, f64, at, bytes) => this.feed(kind, f64, at, bytes));
-    this.recorder = new SeriesRecorder();
+    this.recorder = new SeriesRecorder(Math.max(MIN_STEP_MS, this.window.spanMs / SAMPLES_WANTED));
     this.venue.listenPrivate(ADDRESS, {
       onOrderUpdates: (updates) => {
         this.recorder.forgetFinished();

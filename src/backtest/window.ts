@@ -120,6 +120,14 @@ export class TapeWindow {
     return false;
   }
 
+  /** Receive time between the first and the last record that may be read, ms. */
+  get spanMs(): number {
+    const first = this.readers[0]?.span?.[0] ?? 0;
+    const last = this.readers.at(-1)?.span?.[1] ?? first;
+    const { fromNs = first, toNs = last } = this.o;
+    return Math.max(0, Math.min(last, toNs) - Math.max(first, fromNs)) / 1e6;
+  }
+
   /** Blocks on their way from the exchange to us. */
   get keptBlocks(): number {
     return this.kept.length;
