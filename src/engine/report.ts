@@ -32,6 +32,7 @@ export class BoardWriter {
       board.set("realizedPnlUsd", p.realizedPnlUsd);
       board.set("unrealizedPnlUsd", p.unrealizedPnlUsd);
       board.set("feesUsd", p.feesUsd);
+      board.set("fundingUsd", p.fundingUsd);
       board.set("sessionPnlUsd", p.sessionPnlUsd);
       board.set("peakPnlUsd", p.peakPnlUsd);
       board.set("drawdownFraction", executor.drawdownPct / 100);
@@ -167,8 +168,9 @@ export function buildSummary(
     realizedPnlUsd: sum((a) => a.realizedPnlUsd),
     unrealizedPnlUsd: sum((a) => a.unrealizedPnlUsd),
     feesUsd: sum((a) => a.feesUsd),
+    fundingUsd: sum((a) => a.fundingUsd),
     adoptedPnlUsd: round(
-      sum((a) => a.realizedPnlUsd + a.unrealizedPnlUsd - a.feesUsd) - executor.sessionPnlUsd,
+      sum((a) => a.realizedPnlUsd + a.unrealizedPnlUsd - a.feesUsd + a.fundingUsd) - executor.sessionPnlUsd,
       4,
     ),
     netPnlUsd: round(executor.sessionPnlUsd),
@@ -205,6 +207,7 @@ function assetSummary(executor: Executor, inst: Instrument, maxPosLots: number):
     realizedPnlUsd: round(p.realizedPnlUsd),
     unrealizedPnlUsd: round(p.unrealizedPnlUsd),
     feesUsd: round(p.feesUsd),
+    fundingUsd: round(p.fundingUsd),
     adverseSelectionBps: finite(executor.adverseSelectionBps(inst.asset)),
   };
 }

@@ -607,6 +607,7 @@ class Run {
         realizedPnlUsd: rounded(p.realizedPnlUsd),
         unrealizedPnlUsd: rounded(p.unrealizedPnlUsd),
         feesUsd: rounded(p.feesUsd),
+        ...(p.fundingUsd === 0 ? {} : { fundingUsd: rounded(p.fundingUsd) }),
         netPnlUsd: rounded(p.sessionPnlUsd),
       });
       const as = executor.adverseSelection(inst.asset);

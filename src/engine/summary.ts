@@ -31,9 +31,11 @@ export interface RunSummary {
   readonly realizedPnlUsd: number;
   readonly unrealizedPnlUsd: number;
   readonly feesUsd: number;
+  /** Received less paid. */
+  readonly fundingUsd: number;
   /** Unrealised profit of a position that was there at the start: not this run's. */
   readonly adoptedPnlUsd: number;
-  /** realised + unrealised − fees − adopted. */
+  /** realised + unrealised − fees + funding − adopted. */
   readonly netPnlUsd: number;
   readonly adverseSelectionBps: number | null;
   readonly restingOrdersAtExit: number | null;
@@ -66,6 +68,8 @@ export interface AssetSummary {
   readonly realizedPnlUsd: number;
   readonly unrealizedPnlUsd: number;
   readonly feesUsd: number;
+  /** Received less paid. */
+  readonly fundingUsd: number;
   readonly adverseSelectionBps: number | null;
 }
 

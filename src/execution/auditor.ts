@@ -2,6 +2,7 @@ import { type Cloid, isOurs } from "../domain/index.js";
 import type { AccountSnapshot, FillEvent, OrderUpdate } from "../venues/port.js";
 import { type ExecutorContext, type RecoverReport, sleep } from "./context.js";
 import type { Desk } from "./desk.js";
+import { FundingAudit } from "./funding.js";
 import type { OwnOrder } from "./order-book.js";
 import type { Outbox } from "./outbox.js";
 
@@ -29,6 +30,7 @@ export interface AuditEvents {
 export class Auditor {
   private isAuditing = false;
   private repairing: Promise<void> | undefined;
+  private readonly funding: FundingAudit;
   /** Every fill up to this exchange time has been fetched from the venue, or is part of the adopted position. */
   private coveredExchMs = Number.POSITIVE_INFINITY;
   private coveredMonoNs = Number.NEGATIVE_INFINITY;
@@ -37,7 +39,9 @@ export class Auditor {
     private readonly ctx: ExecutorContext,
     private readonly outbox: Outbox,
     private readonly events: AuditEvents,
-  ) {}
+  ) {
+    this.funding = new FundingAudit(ctx);
+  }
 
   /**
    * Cold start: cancels every order of ours that an earlier run left, until the venue reports none, then adopts the
@@ -82,6 +86,7 @@ export class Auditor {
     const account = await this.insist(() => ctx.gateway.account());
     this.coveredExchMs = account.exchMs;
     this.coveredMonoNs = ctx.clock.monoNs();
+    this.funding.adopt(account.exchMs);
     for (const desk of ctx.desks) {
       const p = positionOf(account, desk);
       desk.ledger.adopt(p.posLots, p.entryPx, account.exchMs);
@@ -121,6 +126,7 @@ export class Auditor {
       await this.auditOrders();
       await this.auditPositions();
       if (this.ctx.clock.monoNs() - this.coveredMonoNs > FILLS_CHECK_EVERY_NS) await this.repairFills(true);
+      if (this.funding.isDue) await this.funding.repair();
       this.ctx.counters.audits++;
     } catch (cause) {
       this.ctx.log("warn", "Audit failed", { error: cause instanceof Error ? cause.message : String(cause) });
@@ -134,6 +140,7 @@ export class Auditor {
     await this.repairFills(true);
     await this.auditOrders();
     await this.auditPositions();
+    await this.funding.repair();
     this.ctx.counters.audits++;
   }
 

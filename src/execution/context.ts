@@ -38,7 +38,9 @@ export interface PositionSnapshot {
   readonly realizedPnlUsd: number;
   readonly unrealizedPnlUsd: number;
   readonly feesUsd: number;
-  /** Realised + unrealised − fees since the session began. */
+  /** Received less paid. */
+  readonly fundingUsd: number;
+  /** Realised + unrealised − fees + funding since the session began. */
   readonly sessionPnlUsd: number;
   readonly peakPnlUsd: number;
   readonly volumeUsd: number;

@@ -143,6 +143,8 @@ export class Desk {
   lastRequestMonoNs = Number.NEGATIVE_INFINITY;
   /** Unrealised profit that was there before this session. */
   startUnrealizedUsd = 0;
+  /** Received less paid since the session began. */
+  fundingUsd = 0;
   peakPnlUsd = 0;
   /** By monitor: its warning is in the log. */
   readonly isWarned: boolean[] = [];
@@ -178,9 +180,12 @@ export class Desk {
     };
   }
 
-  /** Realised + unrealised − fees since the session began, USD, marked at the newest mid. */
+  /** Realised + unrealised − fees + funding since the session began, USD, marked at the newest mid. */
   get sessionPnlUsd(): number {
-    return this.ledger.realizedPnlUsd - this.ledger.feesUsd + this.unrealizedPnlUsd - this.startUnrealizedUsd;
+    const { ledger, fundingUsd } = this;
+    return (
+      ledger.realizedPnlUsd - ledger.feesUsd + fundingUsd + this.unrealizedPnlUsd - this.startUnrealizedUsd
+    );
   }
 
   get unrealizedPnlUsd(): number {

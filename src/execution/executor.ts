@@ -1004,6 +1004,7 @@ export class Executor implements GatewayEvents {
       realizedPnlUsd: ledger.realizedPnlUsd,
       unrealizedPnlUsd: desk.unrealizedPnlUsd,
       feesUsd: ledger.feesUsd,
+      fundingUsd: desk.fundingUsd,
       sessionPnlUsd: desk.sessionPnlUsd,
       peakPnlUsd: desk.peakPnlUsd,
       volumeUsd: ledger.volumeUsd,

@@ -22,6 +22,7 @@ import type {
   AccountSnapshot,
   AckStatus,
   FillEvent,
+  FundingEvent,
   GatewayEvents,
   OrderGateway,
   OrderUpdate,
@@ -56,6 +57,7 @@ export interface VenueReader {
   orderStatus(answer: unknown): OrderUpdate | undefined;
   account(answer: unknown): AccountSnapshot;
   quota(answer: unknown): RequestQuota;
+  fundings(answer: unknown): FundingEvent[];
   /** Oldest first. */
   fills(fills: readonly unknown[], isSnapshot: boolean): FillEvent[];
 }
@@ -432,6 +434,12 @@ export class SimGateway implements OrderGateway {
   fillsSince(exchMs: number): Promise<readonly FillEvent[]> {
     return this.ask("userFillsByTime", { startTime: Math.floor(exchMs) }, (answer) =>
       this.o.reader.fills(answer as readonly unknown[], true),
+    );
+  }
+
+  fundingsSince(exchMs: number): Promise<readonly FundingEvent[]> {
+    return this.ask("userFunding", { startTime: Math.floor(exchMs) }, (answer) =>
+      this.o.reader.fundings(answer),
     );
   }
 

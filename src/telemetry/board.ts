@@ -10,6 +10,7 @@ export const ASSET_SLOTS = [
   "realizedPnlUsd",
   "unrealizedPnlUsd",
   "feesUsd",
+  "fundingUsd",
   "sessionPnlUsd",
   "peakPnlUsd",
   "drawdownFraction",

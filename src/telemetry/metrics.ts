@@ -68,12 +68,17 @@ const ASSET_METRICS: readonly AssetMetric[] = [
   },
   {
     name: "mm_daily_pnl",
-    help: "Session P&L: realised + unrealised - fees, USD",
+    help: "Session P&L: realised + unrealised - fees + funding, USD",
     value: slot("sessionPnlUsd"),
   },
   { name: "mm_realized_pnl", help: "Closed-trade P&L gross of fees, USD", value: slot("realizedPnlUsd") },
   { name: "mm_unrealized_pnl", help: "Open position marked to mid, USD", value: slot("unrealizedPnlUsd") },
   { name: "mm_fees_usd", help: "Fees paid this session, USD (rebates negative)", value: slot("feesUsd") },
+  {
+    name: "mm_funding_usd",
+    help: "Funding of this session, USD (received positive)",
+    value: slot("fundingUsd"),
+  },
   { name: "mm_peak_pnl", help: "Session high of the P&L, USD", value: slot("peakPnlUsd") },
   {
     name: "mm_drawdown_pct",

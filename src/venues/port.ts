@@ -109,6 +109,13 @@ export interface AccountSnapshot {
   readonly exchMs: number;
 }
 
+/** One payment of one position: positive was received. */
+export interface FundingEvent {
+  readonly coin: string;
+  readonly usd: number;
+  readonly exchMs: number;
+}
+
 /** The account's allowance of requests, as the venue counts it. */
 export interface RequestQuota {
   /** Requests counted so far; negative while bought ones are unused. */
@@ -150,6 +157,9 @@ export interface OrderGateway {
   account(): Promise<AccountSnapshot>;
   /** Fills since a time, oldest first, for repair after a gap. */
   fillsSince(exchMs: number): Promise<readonly FillEvent[]>;
+
+  /** Where positions pay and receive funding: payments since a time, inclusive, of this run's markets. */
+  fundingsSince?(exchMs: number): Promise<readonly FundingEvent[]>;
 
   /** Where the venue limits an account's requests. */
   requestQuota?(): Promise<RequestQuota>;

@@ -19,6 +19,7 @@ function world(
   faults: readonly FaultRule[] = [],
   fundingUsd = FUNDING_USD,
   requests: SimulatedOptions["requests"] = {},
+  exchange: NonNullable<SimulatedOptions["exchange"]> = {},
 ): Played {
   const log: string[] = [];
   const run = quotingRun({
@@ -26,6 +27,7 @@ function world(
     faults,
     fundingUsd,
     requests,
+    exchange,
     log: (level, event, fields) => {
       if (level !== "debug") log.push(`${level} ${event} ${JSON.stringify(fields ?? {})}`);
     },
@@ -44,6 +46,42 @@ async function finish({ run, verdict, log }: Played): Promise<void> {
 
 const fired = (run: SimulatedRun): number => run.venue.faults.rules().reduce((sum, r) => sum + r.hits, 0);
 const account = (run: SimulatedRun) => run.venue.exchange.account(run.address)!;
+
+describe("funding", () => {
+  const EVERY_10_S = { fundingIntervalMs: 10_000 };
+
+  test("what positions pay and receive is part of the profit, to the exchange's micro-dollar", async () => {
+    const played = world([], FUNDING_USD, {}, EVERY_10_S);
+    await played.run.start();
+    await played.run.run(400_000);
+    const { fundings } = account(played.run);
+    expect(fundings.length).toBeGreaterThan(10);
+    // Told while the run goes on, not at its end alone.
+    expect(played.run.engine.executor.position(0).fundingUsd).not.toBe(0);
+    const { run, verdict } = played;
+    verdict.atEnd(await run.stop(), "after the stop");
+    expect(verdict.complaints).toEqual([]);
+    const paid = fundings.reduce((sum, f) => sum + Number(f.delta.usdc), 0);
+    expect(played.run.engine.executor.position(0).fundingUsd).toBeCloseTo(paid, 9);
+  });
+
+  test("payments before the start of a process are not its own", async () => {
+    const played = world([], FUNDING_USD, {}, EVERY_10_S);
+    await played.run.start();
+    await played.run.run(60_000);
+    played.run.crash();
+    await played.run.run(30_000);
+    const { fundings } = account(played.run);
+    const before = fundings.length;
+    expect(before).toBeGreaterThan(0);
+    await played.run.start();
+    await played.run.run(60_000);
+    await played.run.stop();
+    const own = fundings.slice(before).reduce((sum, f) => sum + Number(f.delta.usdc), 0);
+    expect(fundings.length).toBeGreaterThan(before);
+    expect(played.run.engine.executor.position(0).fundingUsd).toBeCloseTo(own, 9);
+  });
+});
 
 describe("crash", () => {
   test("a new process cancels what the old one left, adopts its position and quotes again", async () => {

@@ -102,7 +102,7 @@ export class Verdict {
     if (Math.abs(ours.feesUsd - venue.feesUsd) > MICRO_USD)
       say(`fees ${ours.feesUsd}, the venue says ${venue.feesUsd}`);
     const sz = ours.posLots / pow10(inst.szDecimals);
-    const ourPnl = ours.realizedPnlUsd - ours.feesUsd + sz * (venue.markPx - ours.entryPx);
+    const ourPnl = ours.realizedPnlUsd - ours.feesUsd + ours.fundingUsd + sz * (venue.markPx - ours.entryPx);
     const venuePnl = venue.accountValueUsd - this.startUsd;
     if (Math.abs(ourPnl - venuePnl) > MICRO_USD) say(`P&L ${ourPnl}, the venue says ${venuePnl}`);
     if (executor.liveOrders !== 0) say(`the executor believes that ${executor.liveOrders} orders live`);

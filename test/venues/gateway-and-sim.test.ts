@@ -234,4 +234,18 @@ describe("a sub-account", () => {
     expect(await held(sub.address)).toEqual([["SOL", "isolated", 200]]);
     expect((await held(maker.address)).filter(([coin]) => coin === "SOL")).toEqual([]);
   });
+
+  test("is told its own funding, of its own markets, from a time on", async () => {
+    const sub = sim.exchange.account(maker.address)!.subAccounts[0]!;
+    const [desk] = await gateway(maker, { vaultAddress: sub.address });
+    expect(await desk.fundingsSince(0)).toEqual([]);
+    sim.exchange.funding.settle(Date.now());
+    const told = await desk.fundingsSince(0);
+    expect(told).toEqual([
+      { coin: "SOL", usd: Number(sub.fundings[0]!.delta.usdc), exchMs: sub.fundings[0]!.time },
+    ]);
+    expect(told[0]!.usd).toBeLessThan(0);
+    expect(await desk.fundingsSince(told[0]!.exchMs)).toEqual(told);
+    expect(await desk.fundingsSince(told[0]!.exchMs + 1)).toEqual([]);
+  });
 });

@@ -3,9 +3,9 @@
  */
 import type { Instrument } from "../../domain/index.js";
 import { pow10, Side, wireToDecimal } from "../../domain/index.js";
-import type { AccountSnapshot, FillEvent, OrderUpdate, RequestQuota } from "../port.js";
+import type { AccountSnapshot, FillEvent, FundingEvent, OrderUpdate, RequestQuota } from "../port.js";
 import { VenueError } from "./errors.js";
-import type { ClearinghouseState, UserRateLimit, VenueFill, VenueOrder } from "./info.js";
+import type { ClearinghouseState, UserFunding, UserRateLimit, VenueFill, VenueOrder } from "./info.js";
 import { cancelCap } from "./limits.js";
 
 /** Instruments of this run by coin. */
@@ -186,4 +186,10 @@ export const toRequestQuota = (q: UserRateLimit): RequestQuota => ({
   cap: q.nRequestsCap,
   cancelCap: cancelCap(q.nRequestsCap),
   cumVolumeUsd: Number(q.cumVlm),
+});
+
+export const toFundingEvent = ({ time, delta }: UserFunding): FundingEvent => ({
+  coin: delta.coin,
+  usd: Number(delta.usdc),
+  exchMs: time,
 });

@@ -16,6 +16,7 @@ import {
 import {
   type AccountSnapshot,
   type FillEvent,
+  type FundingEvent,
   fillKey,
   type GatewayEvents,
   type OrderGateway,
@@ -30,6 +31,7 @@ import {
   sortFills,
   toAccountSnapshot,
   toFillEvent,
+  toFundingEvent,
   toOpenOrder,
   toOrderUpdate,
   toRequestQuota,
@@ -314,6 +316,21 @@ export class HyperliquidGateway implements OrderGateway {
       if (fills.length < FILLS_PAGE || !isNew) break;
     }
     return sortFills(out);
+  }
+
+  async fundingsSince(exchMs: number): Promise<readonly FundingEvent[]> {
+    const out = new Map<string, FundingEvent>();
+    let start = Math.floor(exchMs);
+    for (let page = 0; page < FILLS_PAGES_MAX; page++) {
+      const rows = await this.info.userFunding(this.user, { startTime: start });
+      const from = start;
+      for (const row of rows) {
+        start = Math.max(start, row.time);
+        if (this.byCoin.has(row.delta.coin)) out.set(`${row.delta.coin}|${row.time}`, toFundingEvent(row));
+      }
+      if (rows.length < FILLS_PAGE || start === from) break;
+    }
+    return [...out.values()];
   }
 
   /** Reference §3.9, §7.2: bought requests are subtracted from those used; cancels have a ceiling of their own. */

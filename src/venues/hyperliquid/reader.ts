@@ -1,9 +1,17 @@
 import { type Instrument, isOurs } from "../../domain/index.js";
-import type { AccountSnapshot, AckStatus, FillEvent, OrderUpdate, RequestQuota } from "../port.js";
+import type {
+  AccountSnapshot,
+  AckStatus,
+  FillEvent,
+  FundingEvent,
+  OrderUpdate,
+  RequestQuota,
+} from "../port.js";
 import {
   sortFills,
   toAccountSnapshot,
   toFillEvent,
+  toFundingEvent,
   toOpenOrder,
   toOrderUpdate,
   toRequestQuota,
@@ -11,6 +19,7 @@ import {
 import type {
   ClearinghouseState,
   OrderStatusAnswer,
+  UserFunding,
   UserRateLimit,
   VenueFill,
   VenueOrder,
@@ -63,6 +72,12 @@ export class HyperliquidReader {
   account(answer: unknown): AccountSnapshot {
     const state = answer as ClearinghouseState;
     return toAccountSnapshot(state, this.byCoin, state.time ?? 0);
+  }
+
+  fundings(answer: unknown): FundingEvent[] {
+    return (answer as readonly UserFunding[]).flatMap((row) =>
+      this.byCoin.has(row.delta.coin) ? [toFundingEvent(row)] : [],
+    );
   }
 
   quota(answer: unknown): RequestQuota {
