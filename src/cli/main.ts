@@ -8,6 +8,7 @@ import { clearKillCommand } from "./clear-kill.js";
 import { configCommands } from "./config.js";
 import { keyCommand } from "./key.js";
 import { recordCommand } from "./record.js";
+import { replayCommand } from "./replay.js";
 import { reportError } from "./report-error.js";
 import { runCommand } from "./run.js";
 import { simCommand } from "./sim.js";
@@ -27,6 +28,7 @@ program.addCommand(simCommand());
 program.addCommand(backtestCommand());
 program.addCommand(recordCommand());
 program.addCommand(clearKillCommand());
+program.addCommand(replayCommand());
 program.addCommand(keyCommand());
 for (const command of configCommands()) program.addCommand(command);
 

@@ -14,6 +14,12 @@ export function packageRoot(): string {
   return dir;
 }
 
+/** Of package.json. */
+export function packageVersion(): string {
+  const text = readFileSync(join(packageRoot(), "package.json"), "utf8");
+  return (JSON.parse(text) as { version: string }).version;
+}
+
 /** URL of a compiled file under dist/src: worker entries need JavaScript even when we run from source in tests. */
 export function compiledUrl(path: string): URL {
   const file = join(packageRoot(), "dist", "src", path);

@@ -18,7 +18,7 @@ import {
   type TripReason,
   type WaitMode,
 } from "../rings/index.js";
-import { JournalKind, type JournalWriter, journalTap } from "../store/index.js";
+import { type JournalWriter, journalTap, type TurnEntry } from "../store/index.js";
 import type { LogFn } from "../telemetry/log.js";
 import type { GatewayInit, GatewayMessage } from "../threads/gateway.js";
 import type { IngestInit, IngestMessage } from "../threads/ingest.js";
@@ -33,11 +33,13 @@ import type { WireTap } from "../venues/port.js";
 import { tellAllowance } from "./allowance.js";
 import { compiledUrl, kernelBytes } from "./artifacts.js";
 import { MarginKeeper, type MarginVenue } from "./margin-keeper.js";
+import { PassCollector } from "./pass-collector.js";
 import type { AssetMargin } from "./plan.js";
 import { Safety } from "./safety.js";
 import { createSegments, HEARTBEAT, type SharedSegments } from "./shared.js";
 import { Trader } from "./trader.js";
 import type { Tuner } from "./tuner.js";
+import type { TurnRecorder, TurnSeams } from "./turns.js";
 import type { VenueFacts } from "./venue.js";
 import type { Watchdog } from "./watchdog.js";
 
@@ -80,7 +82,7 @@ export interface LiveOptions {
   /** See `Safety`. */
   readonly deadManMs: number;
   readonly watchdogMode: "auto" | "always" | "off";
-  readonly watchdog: Watchdog | undefined;
+  readonly watchdog: Pick<Watchdog, "start" | "disarm"> | undefined;
   readonly isFastBook: boolean;
   /** A second market-data connection runs beside the first. */
   readonly hasStandby: boolean;
@@ -88,6 +90,9 @@ export interface LiveOptions {
   readonly metrics: { readonly host: string; readonly port: number } | undefined;
   readonly journal: JournalWriter | undefined;
   readonly journalFiles: JournalFiles | undefined;
+  /** Lets the world in through a player or, with a journal, a recorder; undefined: the world as it is. */
+  readonly turns?: TurnSeams | undefined;
+  readonly recorder?: TurnRecorder | undefined;
   readonly isDebugLogged: boolean;
   readonly log: LogFn;
   readonly onNotice: (text: string) => void;
@@ -121,16 +126,28 @@ export class LiveEngine {
   private readonly purchase: RequestPurchase | undefined;
   private stopPurchases: (() => void) | undefined;
   private readonly poller: MainPoller;
+  /** The engine's own: what they call is journalled. */
+  readonly timers: Timers;
+  private readonly turns: TurnSeams | undefined;
+  private readonly passes: PassCollector | undefined;
 
   constructor(private readonly o: LiveOptions) {
-    const { facts, clock, timers } = o;
+    const { facts, recorder } = o;
+    const turns = o.turns ?? recorder;
+    this.turns = turns;
+    // What is told to the journal goes through these; threads, their heartbeats and the polling do not.
+    const clock = turns?.clock ?? o.clock;
+    const timers = turns?.timers ?? o.timers;
+    this.timers = timers;
     this.segments = createSegments(facts.instruments.length, o.kernelCount);
+    if (o.journal !== undefined && o.recorder !== undefined)
+      this.passes = new PassCollector(this.segments.kernels.length, o.journal);
     this.supervisor = new Supervisor({
       latch: this.segments.latch,
       heartbeats: this.segments.heartbeats,
       mainDoorbell: this.segments.mainDoorbell,
-      clock,
-      timers,
+      clock: o.clock,
+      timers: o.timers,
       deadAfterMs: DEAD_AFTER_MS,
       onDeath: (thread, reason, isVital) =>
         o.log(isVital ? "error" : "warn", `Thread ${thread} died`, {
@@ -159,6 +176,8 @@ export class LiveEngine {
       limits: o.limits,
       nonces: new NonceSequence(clock, { last: o.lastNonce, lane: o.nonceLane }),
       tap: privateTap,
+      post: turns?.post,
+      openSocket: turns?.openSocket,
       onAccountEvent: (event) => this.onAccountEvent(event),
     });
     this.trader = new Trader({
@@ -177,10 +196,8 @@ export class LiveEngine {
       onKilled: o.onKilled,
       onScheduledCancel: (exchMs) => this.safety.onScheduledCancel(exchMs),
       economiseBelowHours: o.economiseBelowHours,
-      beforeTick: () => {
-        o.journal?.append(JournalKind.TimerTick, clock.monoNs(), NO_BYTES);
-        o.journal?.kick();
-      },
+      beforeTick: () => this.tendJournal(),
+      ...(turns === undefined ? {} : { turns }),
     });
     const { purchase } = o;
     if (purchase !== undefined) {
@@ -197,7 +214,7 @@ export class LiveEngine {
       executor: this.trader.executor,
       facts,
       ...(facts.vaultAddress === undefined ? {} : { vaultAddress: facts.vaultAddress }),
-      watchdog: o.watchdog,
+      watchdog: asked(o.watchdog, turns),
       watchdogMode: o.watchdogMode,
       deadManMs: o.deadManMs,
       clock,
@@ -207,7 +224,7 @@ export class LiveEngine {
     this.keeper = this.makeKeeper();
     this.poller = new MainPoller(new Doorbell(this.segments.mainDoorbell), () => this.trader.drain(), {
       mode: o.wait,
-      clock,
+      clock: o.clock,
       defer: setImmediate,
     });
   }
@@ -290,7 +307,7 @@ export class LiveEngine {
     const ready = await gateway;
     if (ready.type === "ready") this.metricsPort = ready.port;
     await Promise.all(kernels);
-    this.trader.configureAll();
+    this.configureKernels();
     const feed = await this.supervisor.start<IngestMessage>(
       "feed",
       compiledUrl("threads/ingest.js"),
@@ -303,6 +320,16 @@ export class LiveEngine {
       },
     );
     if (feed.type === "ready") this.relayPort = feed.relayPort;
+  }
+
+  /** A step of the life cycle, as an event that the journal knows. */
+  enter<T>(entry: TurnEntry, step: () => Promise<T>): Promise<T> {
+    return this.turns?.enter(entry, step) ?? step();
+  }
+
+  /** Their first parameters. */
+  configureKernels(): void {
+    this.trader.configureAll();
   }
 
   /** Records that the kernels refused so far. */
@@ -330,14 +357,20 @@ export class LiveEngine {
     await this.safety.arm();
     tellAllowance(this.executor.budget, this.o.expectedRequestsPerHour, this.o.log);
     if (this.purchase !== undefined)
-      this.stopPurchases = this.o.timers.every(PURCHASE_EVERY_MS, () => this.purchase?.tend());
+      this.stopPurchases = this.timers.every(PURCHASE_EVERY_MS, () => this.purchase?.tend());
     this.gateway.limits.patienceMs = PATIENCE_MS.trading;
-    if (!this.isClosing) this.startPolling();
+    // A player tells the ladders itself.
+    if (!this.isClosing && this.o.turns === undefined) this.startPolling();
     return report;
   }
 
   startPolling(): void {
     this.poller.start();
+  }
+
+  /** Acts on what is fresh on the boards, as the polling does. */
+  pollTrader(): void {
+    this.trader.drain();
   }
 
   pollLadders(): void {
@@ -382,11 +415,23 @@ export class LiveEngine {
     ];
     await Promise.all(stopping);
     this.supervisor.close();
+    this.o.recorder?.finish();
+    this.passes?.collect(this.o.clock.monoNs());
     await this.o.journal?.close();
+  }
+
+  /** What has been seen so far, towards the disk. */
+  private tendJournal(): void {
+    const { journal, recorder, clock } = this.o;
+    if (journal === undefined) return;
+    this.passes?.collect(clock.monoNs());
+    recorder?.handOn();
+    journal.kick();
   }
 
   /** Notes that the account's stream is alive, and journals. */
   private privateTap(): WireTap {
+    const { turns } = this;
     const { journal } = this.o;
     const times = new StreamTimes(this.segments.streamTimes);
     const tap = journal === undefined ? undefined : journalTap(journal);
@@ -395,7 +440,10 @@ export class LiveEngine {
         if (stream === "private") times.heardPrivate(monoNs);
         tap?.inbound(stream, bytes, monoNs);
       },
-      outbound: (stream, bytes, monoNs) => tap?.outbound(stream, bytes, monoNs),
+      outbound: (stream, bytes, monoNs) => {
+        turns?.outbound(stream, bytes);
+        tap?.outbound(stream, bytes, monoNs);
+      },
     };
   }
 
@@ -445,6 +493,7 @@ export class LiveEngine {
       latency: segments.kernelLatency[worker]!,
       clockBaseNs: this.o.clockBaseNs,
       wait: this.o.wait,
+      passes: this.passes?.rings[worker],
       requoteBps: this.o.requoteBps,
       requoteMs: this.o.requoteMs,
     };
@@ -501,4 +550,11 @@ export class LiveEngine {
   }
 }
 
-const NO_BYTES = new Uint8Array(0);
+/** A process of its own answers as the venue does: at a time that the journal must know. */
+function asked(watchdog: LiveOptions["watchdog"], turns: TurnSeams | undefined): LiveOptions["watchdog"] {
+  if (watchdog === undefined || turns === undefined) return watchdog;
+  return {
+    start: (init, lastNonce) => turns.ask(() => watchdog.start(init, lastNonce)),
+    disarm: () => turns.ask(() => watchdog.disarm()),
+  };
+}

@@ -1,5 +1,6 @@
 import { closeSync, mkdirSync, openSync, writeFileSync } from "node:fs";
 import { dirname } from "node:path";
+import { LAYOUT_HASH } from "../abi/layout.js";
 import type { Config, Origins } from "../config/index.js";
 import type { Clock, Instrument } from "../domain/index.js";
 import { Rng } from "../domain/index.js";
@@ -13,6 +14,7 @@ import {
   JournalWriter,
   type Lock,
   openDataDir,
+  packed,
   pruneRuns,
 } from "../store/index.js";
 import { createLogger, type LogFn } from "../telemetry/log.js";
@@ -21,16 +23,19 @@ import { StatusLine } from "../telemetry/status-line.js";
 import { startClock, systemTimers } from "../threads/system-clock.js";
 import { IpBudget } from "../venues/hyperliquid/limits.js";
 import { NONCE_LANES } from "../venues/hyperliquid/nonce.js";
-import { expectedRequestsPerHour, purchaseRecord } from "./allowance.js";
+import { purchaseRecord } from "./allowance.js";
+import { packageVersion } from "./artifacts.js";
 import { defaultDataDir } from "./data-dir.js";
 import { checkKill, writeKill } from "./kill-record.js";
 import { type JournalFiles, LiveEngine } from "./live.js";
-import { OpenInterestWatch } from "./open-interest.js";
 import { type Plan, planAssets } from "./plan.js";
 import { BoardWriter, buildSummary, statusText } from "./report.js";
+import { liveOptions, type SessionSetup } from "./session-setup.js";
 import { ensureSimulator, type RunningSimulator } from "./simulator.js";
 import { SizingError } from "./sizing.js";
 import { MemoryTrack } from "./summary.js";
+import { TradingSession } from "./trading-session.js";
+import { TurnRecorder } from "./turns.js";
 import { gatherFacts, loadSigner, type VenueFacts, type VenueRequest } from "./venue.js";
 import { Watchdog } from "./watchdog.js";
 
@@ -67,8 +72,6 @@ export interface RunHost {
 const DEFAULT_SIM_PORT = 3001;
 /** How soon a rotated log file is noticed. */
 const LOG_FOLLOW_MS = 1000;
-/** Open interest is watched and opened isolated positions are found this often (SOP §6.5). */
-const ACCOUNT_WATCH_MS = 10_000;
 /** A journal not written to for this long belongs to no running maker: they write at every tick. */
 const IDLE_JOURNAL_MS = 600_000;
 const BOARD_EVERY_MS = 100;
@@ -178,12 +181,13 @@ class Run {
     const watchdog =
       o.isDryRun || config.safety.watchdog === "off" ? undefined : new Watchdog(systemTimers, log);
     this.undo.push(() => watchdog?.forget());
+    const onLimited = (ms: number): void =>
+      log("warn", "The venue answers 429: HTTP is left to cancels", { seconds: Math.round(ms / 1000) });
     const limits = new IpBudget({
       clock: this.clock,
       timers: systemTimers,
       rng: new Rng(seed).fork("limits"),
-      onRefused: (ms) =>
-        log("warn", "The venue answers 429: HTTP is left to cancels", { seconds: Math.round(ms / 1000) }),
+      onRefused: onLimited,
     });
     const request = {
       config,
@@ -223,58 +227,62 @@ class Run {
       this.clock.monoNs(),
       Buffer.from(JSON.stringify(publicConfig(config))),
     );
-    const live = new LiveEngine({
-      facts,
-      assets: plan.assets,
-      params: plan.params,
-      margins: plan.margins,
-      clock: this.clock,
-      clockBaseNs: this.baseNs,
-      timers: systemTimers,
+    const recorder =
+      journal === undefined
+        ? undefined
+        : new TurnRecorder({ journal, clock: this.clock, timers: systemTimers, defer: setImmediate });
+    const purchases = purchaseRecord(dataDir, `${endpoints.name}.${facts.account}`);
+    const setup: SessionSetup = {
+      layoutHash: LAYOUT_HASH,
+      version: packageVersion(),
+      startedAtMs: this.clock.wallMs(),
+      config: publicConfig(config),
+      endpoints,
+      signerAddress: signer.address,
+      account: facts.account,
+      vaultAddress: facts.vaultAddress,
+      instruments: facts.instruments,
+      markets: facts.markets,
+      midPx: facts.midPx,
+      fees: facts.fees,
+      plan,
       seed,
       sessionId,
       nonceLane,
-      orderExpiryMs: config.engine.order_expiry_ms,
       lastNonce: Number.isSafeInteger(lastNonce) && lastNonce > 0 ? lastNonce : 0,
-      wait: config.engine.wait,
-      requoteBps: config.engine.requote_bps,
-      requoteMs: config.engine.requote_ms,
-      kernelCount: config.engine.threads,
-      limits,
-      expectedRequestsPerHour: expectedRequestsPerHour(config, facts.instruments.length),
-      purchase: config.rate_limit.buy_request_weight
-        ? {
-            maxUsdPerDay: config.rate_limit.max_purchase_usd_per_day,
-            ...purchaseRecord(dataDir, `${endpoints.name}.${facts.account}`),
-          }
-        : undefined,
-      economiseBelowHours: config.rate_limit.economise_below_hours,
-      deadManMs: config.safety.dead_man_secs * 1000,
-      watchdogMode: config.safety.watchdog,
-      watchdog,
-      staleAfterMs: config.risk.pull_quotes_after_stale_secs * 1000,
-      // Venues push 20 levels every few seconds and 5 levels twice a second; the simulator 20 levels twice a second.
-      isFastBook: endpoints.name !== "localhost",
-      hasStandby: config.engine.standby,
-      relay:
-        config.engine.relay_port === 0
-          ? undefined
-          : { host: config.engine.relay_host, port: config.engine.relay_port },
-      metrics: metricsOf(config),
-      journal,
-      journalFiles: files,
-      isDebugLogged: config.logging.level === "debug" || config.logging.level === "trace",
-      log,
-      onNotice: (text) => this.onNotice(text),
-      warmUpDecayS: config.strategy.warmup_decay_secs,
-      onKilled: (report) => {
-        this.killReport = report;
-        this.requestStop("kill switch");
-      },
-    });
+      purchased: purchases.spent,
+      limits: limits.use,
+    };
+    journal?.append(JournalKind.Session, this.clock.monoNs(), Buffer.from(packed(setup)));
+    const live = new LiveEngine(
+      liveOptions(setup, {
+        signer,
+        funds: facts.funds,
+        seams: recorder ?? { clock: this.clock, timers: systemTimers },
+        limitsRng: new Rng(seed).fork("trading limits"),
+        onLimited,
+        onSpent: purchases.onSpent,
+        clock: this.clock,
+        clockBaseNs: this.baseNs,
+        timers: systemTimers,
+        watchdog,
+        metrics: metricsOf(config),
+        journal,
+        journalFiles: files,
+        recorder,
+        isDebugLogged: config.logging.level === "debug" || config.logging.level === "trace",
+        log,
+        onNotice: (text) => this.onNotice(text),
+        onKilled: (report) => {
+          this.killReport = report;
+          this.requestStop("kill switch");
+        },
+      }),
+    );
+    const session = new TradingSession(live, facts.markets, log);
     this.live = live;
     this.undo.push(async () => {
-      await live.close();
+      await session.close();
       // A wall clock set back before the next start must not make its nonces too low.
       if (o.isDryRun) return;
       // Another maker with this key may have stopped in between, with a higher one.
@@ -285,7 +293,7 @@ class Run {
     await this.startThreads(live);
     if (this.isStopRequested) throw new StoppedAtStart(await this.userStop);
     if (o.isDryRun) return await this.dryRun(live, facts);
-    return await this.trade(live, facts, plan, simulator, (reason) =>
+    return await this.trade(live, session, facts, plan, simulator, (reason) =>
       writeKill(dataDir, {
         network: endpoints.name,
         account: facts.account,
@@ -483,6 +491,7 @@ class Run {
 
   private async trade(
     live: LiveEngine,
+    session: TradingSession,
     facts: VenueFacts,
     plan: Plan,
     simulator: RunningSimulator | undefined,
@@ -491,18 +500,7 @@ class Run {
     const { o, log } = this;
     const startedAtMs = this.clock.wallMs();
     const startedMonoNs = this.clock.monoNs();
-    const openInterest = new OpenInterestWatch(live.gateway.info, facts.markets, log, {
-      onVerdict: (asset, verdict) => {
-        live.executor.holdToReducing(asset, verdict.isReduceOnly ? "open-interest cap" : "");
-        live.tuner.limitSize(asset, verdict.sizeMult);
-      },
-    });
-    await this.unlessStopped(openInterest.look());
-    const recovered = await this.unlessStopped(live.startTrading());
-    const stopWatching = systemTimers.every(ACCOUNT_WATCH_MS, () => {
-      void openInterest.look();
-      if (live.keeper.isNeeded) void live.keeper.look();
-    });
+    const recovered = await this.unlessStopped(session.start());
     log("info", "Market maker started", {
       network: facts.endpoints.name,
       account: facts.account,
@@ -519,9 +517,8 @@ class Run {
         : systemTimers.after(o.durationS * 1000, () => this.requestStop("duration"));
     const reason = await this.stopRequested;
     stopDuration?.();
-    stopWatching();
     if (this.killReport === undefined) log("info", "Stopping", { reason });
-    const stop = this.killReport ?? (await live.stopTrading());
+    const stop = this.killReport ?? (await session.stop());
     stopReporting();
     this.status.clear();
     this.logFinal(live, facts.instruments);
@@ -674,7 +671,7 @@ function metricsOf(config: Config): { host: string; port: number } | undefined {
 }
 
 /** The configuration as the journal keeps it: without the key. */
-function publicConfig(config: Config): unknown {
+function publicConfig(config: Config): Config {
   const { private_key: _, ...network } = config.network;
   return { ...config, network };
 }

@@ -10,7 +10,7 @@ export interface SafetyOptions {
   readonly executor: Executor;
   readonly facts: Pick<VenueFacts, "endpoints" | "instruments">;
   readonly vaultAddress?: string;
-  readonly watchdog: Watchdog | undefined;
+  readonly watchdog: Pick<Watchdog, "start" | "disarm"> | undefined;
   /** "auto": only where the venue's own switch is off or not offered. */
   readonly watchdogMode: "auto" | "always" | "off";
   /** 0: the venue's switch is not used. */

@@ -15,6 +15,7 @@ import type { OrderGateway } from "../venues/port.js";
 import { AccountFeed } from "./account-feed.js";
 import type { SharedSegments } from "./shared.js";
 import { Tuner } from "./tuner.js";
+import type { TurnSeams } from "./turns.js";
 
 export interface TraderOptions {
   readonly segments: SharedSegments;
@@ -40,6 +41,8 @@ export interface TraderOptions {
   /** A kernel has something new to read in its account ring. */
   readonly onAccountNews?: () => void;
   readonly timings?: Partial<ExecutorTimings>;
+  /** Told which ladders were read and when the latch was seen tripped. */
+  readonly turns?: Pick<TurnSeams, "ladder" | "killSwitch">;
 }
 
 const TICK_MS = 50;
@@ -69,7 +72,7 @@ export class Trader {
     this.accounts = new AccountFeed(segments, o.instruments);
     this.executor = new Executor({
       gateway: o.gateway,
-      latch: this.latch,
+      latch: o.turns?.killSwitch(this.latch) ?? this.latch,
       clock,
       timers: o.timers,
       cloids: new CloidSequence(o.sessionId),
@@ -159,7 +162,10 @@ export class Trader {
       if (!cell.poll()) continue;
       hadWork = true;
       this.seen[asset] = true;
-      this.executor.onLadder(asset, this.ladderViews[asset]!.at(cell.offset));
+      const view = this.ladderViews[asset]!.at(cell.offset);
+      const { turns } = this.o;
+      if (turns === undefined) this.executor.onLadder(asset, view);
+      else turns.ladder(asset, cell.u8, cell.offset, () => this.executor.onLadder(asset, view));
     }
     return hadWork;
   }

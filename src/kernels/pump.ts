@@ -83,9 +83,15 @@ export class KernelPump {
     this.requoteNs = options.requoteMs * 1e6;
   }
 
+  /** Records of each ring that the last `drain` took. */
+  accountTaken = 0;
+  marketTaken = 0;
+
   /** Steps everything that waits, account first. @returns the number of records. */
   drain(): number {
-    return this.drainRing(this.account) + this.drainRing(this.market);
+    this.accountTaken = this.drainRing(this.account);
+    this.marketTaken = this.drainRing(this.market);
+    return this.accountTaken + this.marketTaken;
   }
 
   private drainRing(ring: RingConsumer): number {

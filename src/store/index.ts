@@ -9,6 +9,7 @@
  * Imports domain and abi only. Ambient time stays outside: times are arguments.
  */
 export {
+  IntakeNote,
   JournalError,
   JournalKind,
   type JournalOptions,
@@ -28,6 +29,18 @@ export {
 } from "./journal-reader.js";
 export { type JournalTap, journalTap } from "./journal-tap.js";
 export {
+  type KernelPass,
+  packed,
+  passBytes,
+  readPasses,
+  readTurns,
+  type Turn,
+  TurnEntry,
+  TurnKind,
+  TurnWriter,
+  unpacked,
+} from "./journal-turns.js";
+export {
   DataDir,
   DataDirError,
   type DataDirErrorCode,
@@ -35,6 +48,7 @@ export {
   type LockKey,
   openDataDir,
 } from "./locks.js";
+export { findRunJournal, type RunJournal } from "./run-journal.js";
 export {
   type BlockInfo,
   FILE_EXTENSION,

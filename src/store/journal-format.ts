@@ -59,6 +59,14 @@ export const JournalKind = {
   Checkpoint: 9,
   /** The kill latch was tripped (UTF-8 reason). */
   Kill: 10,
+  /** What a run began with, for its replay (UTF-8 JSON of `packed`). */
+  Session: 11,
+  /** Turns of the main thread, in order (`journal-turns`). */
+  Turns: 12,
+  /** Passes of a kernel, in order (`journal-turns`); `stream` is the kernel's number. */
+  KernelPasses: 13,
+  /** What the feed thread did apart from frames; `stream` is an `IntakeNote`. */
+  Intake: 14,
   /** Records that could not be kept: u32 count, u32 zero, f64 bytes. */
   Lost: 254,
   /** The writer was closed in order. */
@@ -67,8 +75,26 @@ export const JournalKind = {
 export type JournalKind = (typeof JournalKind)[keyof typeof JournalKind];
 
 /** Where an inbound frame came from or outbound bytes went. */
-export const JournalStream = { None: 0, Public: 1, Private: 2, Http: 3, Relay: 4 } as const;
+export const JournalStream = { None: 0, Public: 1, Private: 2, Http: 3, Relay: 4, Standby: 5 } as const;
 export type JournalStream = (typeof JournalStream)[keyof typeof JournalStream];
+
+/** `stream` of an `Intake` record. */
+export const IntakeNote = {
+  /** A venue connection opened or closed. */
+  Up: 1,
+  Down: 2,
+  StandbyUp: 3,
+  StandbyDown: 4,
+  /** A tick changed an asset's state. */
+  Tick: 5,
+  /** The next frame was refused for its stamp. */
+  Future: 6,
+  /** A ring was full: something of the market never reached its kernel. */
+  NoRoom: 7,
+  /** A pusher came: its first trades are old. */
+  Backlog: 8,
+} as const;
+export type IntakeNote = (typeof IntakeNote)[keyof typeof IntakeNote];
 
 export const LOST_PAYLOAD_BYTES = 16;
 

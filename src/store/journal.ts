@@ -17,7 +17,7 @@ import {
   segmentFileName,
 } from "./journal-format.js";
 
-export { JournalKind, JournalStream } from "./journal-format.js";
+export { IntakeNote, JournalKind, JournalStream } from "./journal-format.js";
 
 export interface JournalOptions {
   /** An existing folder; one file per segment is made in it. */
@@ -58,7 +58,7 @@ export class JournalError extends Error {
   override readonly name = "JournalError";
 
   constructor(
-    readonly code: "cannot_open" | "bad_options",
+    readonly code: "cannot_open" | "bad_options" | "no_such_run" | "not_replayable",
     message: string,
     options?: ErrorOptions,
   ) {

@@ -17,11 +17,24 @@ import {
   LatencyHistogram,
   RingProducer,
 } from "../rings/index.js";
-import { JournalKind, JournalStream, JournalWriter, journalTap } from "../store/index.js";
+import {
+  IntakeNote,
+  JournalKind,
+  JournalStream,
+  JournalWriter,
+  journalTap,
+  NO_BYTES,
+} from "../store/index.js";
 import { FrameDecoder } from "../venues/hyperliquid/decode.js";
 import { DEFAULT_FEED_OPTIONS, type FeedOptions, HyperliquidFeed } from "../venues/hyperliquid/feed.js";
 import { FeedCounters, StreamTimes } from "../venues/hyperliquid/feed-counters.js";
-import { FeedIntake, type FeedLog, type FeedLogLevel, FeedSource } from "../venues/hyperliquid/intake.js";
+import {
+  FeedIntake,
+  type FeedLog,
+  type FeedLogLevel,
+  FeedSource,
+  type IntakeNews,
+} from "../venues/hyperliquid/intake.js";
 import { DEFAULT_RELAY_OPTIONS, Relay, type RelayOptions } from "./relay.js";
 import { systemClock, systemTimers } from "./system-clock.js";
 
@@ -83,6 +96,17 @@ export type IngestCommand = { readonly type: "stop" } | { readonly type: "fail";
 
 const BEAT_EVERY_MS = 100;
 
+const NOTE_OF: Readonly<Record<IntakeNews, IntakeNote>> = {
+  up: IntakeNote.Up,
+  down: IntakeNote.Down,
+  "standby-up": IntakeNote.StandbyUp,
+  "standby-down": IntakeNote.StandbyDown,
+  tick: IntakeNote.Tick,
+  future: IntakeNote.Future,
+  "no-room": IntakeNote.NoRoom,
+  backlog: IntakeNote.Backlog,
+};
+
 function start(init: IngestInit, post: (message: IngestMessage) => void): IngestThread {
   const clock = systemClock(init.clockBaseNs);
   const heartbeats = new Heartbeats(init.heartbeats);
@@ -133,6 +157,10 @@ function start(init: IngestInit, post: (message: IngestMessage) => void): Ingest
         : {
             pushedTap: (frame: Uint8Array, monoNs: number) =>
               journal.append(JournalKind.InboundFrame, monoNs, frame, JournalStream.Relay),
+            standbyTap: (frame: Uint8Array, monoNs: number) =>
+              journal.append(JournalKind.InboundFrame, monoNs, frame, JournalStream.Standby),
+            onNote: (news: IntakeNews, nowNs: number) =>
+              journal.append(JournalKind.Intake, nowNs, NO_BYTES, NOTE_OF[news]),
           }),
       ...(init.relay === undefined
         ? {}
@@ -177,7 +205,7 @@ function start(init: IngestInit, post: (message: IngestMessage) => void): Ingest
         log,
         push: (frame) => intake.accept(frame, FeedSource.Pushed),
         // Without a connection of our own, the pusher's is the subscription that replays old trades.
-        ...(feeds.length === 0 ? { onPusher: () => intake.expectBacklog() } : {}),
+        ...(feeds.length === 0 ? { onPusher: () => intake.onPusher() } : {}),
       },
     );
   }

@@ -22,6 +22,8 @@ export interface KernelInit {
   readonly wait: WaitMode;
   readonly requoteBps: number;
   readonly requoteMs: number;
+  /** Ring to the journal's thread, see `PassTrace`; undefined: no journal. */
+  readonly passes?: SharedArrayBuffer | undefined;
 }
 
 export type KernelMessage =

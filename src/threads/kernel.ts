@@ -8,6 +8,7 @@ import { parentPort, workerData } from "node:worker_threads";
 import { KernelHost, KernelPump } from "../kernels/index.js";
 import { Doorbell, Heartbeats, KillLatch, KillReason, LatencyHistogram } from "../rings/index.js";
 import { type KernelInit, type KernelMessage, REJECTED, STOP } from "./kernel-protocol.js";
+import { PassTrace } from "./pass-trace.js";
 import { systemClock } from "./system-clock.js";
 
 const BEAT_EVERY_NS = 50e6;
@@ -19,6 +20,7 @@ function run(init: KernelInit): void {
   const mainDoorbell = new Doorbell(init.mainDoorbell);
   const heartbeats = new Heartbeats(init.heartbeats);
   const control = new Int32Array(init.control);
+  const trace = init.passes === undefined ? undefined : new PassTrace(init.passes, clock);
   const pump = new KernelPump({
     host: new KernelHost(init.module),
     assets: init.assets,
@@ -26,7 +28,7 @@ function run(init: KernelInit): void {
     accountRing: init.accountRing,
     ladderCells: init.ladderCells,
     gatewayEstimates: init.gatewayEstimates,
-    clock,
+    clock: trace?.clock ?? clock,
     requoteBps: init.requoteBps,
     requoteMs: init.requoteMs,
     latency: new LatencyHistogram(init.latency),
@@ -40,6 +42,7 @@ function run(init: KernelInit): void {
     const seen = doorbell.epoch();
     const records = pump.drain();
     if (records > 0 && pump.quoteDirty()) mainDoorbell.ring();
+    if (records > 0) trace?.took(pump.accountTaken, pump.marketTaken);
     const now = clock.monoNs();
     if (now >= nextBeatNs) {
       nextBeatNs = now + BEAT_EVERY_NS;

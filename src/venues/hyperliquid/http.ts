@@ -11,7 +11,12 @@ export interface HttpSeams {
   readonly limits?: IpBudget | undefined;
   /** Replaceable for tests. */
   readonly fetch?: typeof fetch | undefined;
+  /** Replaces the network: a recorder of answers, or who plays them again. */
+  readonly post?: HttpPost | undefined;
 }
+
+/** One request and its whole answer. @throws {VenueError} As `postJson`. */
+export type HttpPost = (url: string, body: Uint8Array, timeoutMs: number) => Promise<HttpAnswer>;
 
 export interface HttpAnswer {
   readonly status: number;
@@ -51,6 +56,20 @@ export async function postJson(
   timeoutMs: number,
   seams: HttpSeams,
 ): Promise<HttpAnswer> {
+  seams.tap?.outbound("http", body, seams.clock.monoNs());
+  const { post = (u, b, t) => overNetwork(u, b, t, seams) } = seams;
+  const answer = await post(url, body, timeoutMs);
+  seams.tap?.inbound("http", answer.bytes, seams.clock.monoNs());
+  return answer;
+}
+
+/** @throws {VenueError} As `postJson`. */
+export async function overNetwork(
+  url: string,
+  body: Uint8Array,
+  timeoutMs: number,
+  seams: Pick<HttpSeams, "timers" | "fetch">,
+): Promise<HttpAnswer> {
   const abort = new AbortController();
   let isTimeout = false;
   const cancelTimer = seams.timers.after(timeoutMs, () => {
@@ -58,7 +77,6 @@ export async function postJson(
     abort.abort();
   });
   try {
-    seams.tap?.outbound("http", body, seams.clock.monoNs());
     const response = await (seams.fetch ?? fetch)(url, {
       method: "POST",
       headers: { "content-type": "application/json" },
@@ -67,7 +85,6 @@ export async function postJson(
       redirect: "error",
     });
     const bytes = new Uint8Array(await response.arrayBuffer());
-    seams.tap?.inbound("http", bytes, seams.clock.monoNs());
     return { status: response.status, bytes };
   } catch (cause) {
     if (isTimeout) {

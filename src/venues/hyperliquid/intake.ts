@@ -20,6 +20,17 @@ export interface IntakeOptions {
   readonly hasStandby?: boolean;
 }
 
+/** What happens to an intake apart from frames; with the frames it is all that a replay needs. */
+export type IntakeNews =
+  | "up"
+  | "down"
+  | "standby-up"
+  | "standby-down"
+  | "tick"
+  | "future"
+  | "no-room"
+  | "backlog";
+
 export interface IntakeDeps {
   readonly clock: Clock;
   readonly log: FeedLog;
@@ -29,8 +40,12 @@ export interface IntakeDeps {
   /** Told the decode time in ns of every decoded frame. */
   readonly decodeLatency?: { record(ns: number): void };
   readonly tap?: WireTap;
+  /** Told what a frame's bytes alone do not tell, before the frame that it belongs to. */
+  readonly onNote?: (note: IntakeNews, nowNs: number) => void;
   /** Journals what came through the relay's push port. */
   readonly pushedTap?: (frame: Uint8Array, recvMonoNs: number) => void;
+  /** Journals what the second venue connection told. Default: as the first's. */
+  readonly standbyTap?: (frame: Uint8Array, recvMonoNs: number) => void;
   /** Records of this asset were published. */
   readonly wake?: (asset: number) => void;
   /** A valid frame of a known asset, as it came; the bytes are only lent. */
@@ -135,10 +150,17 @@ export class FeedIntake {
   onConnected(source: FeedSource = FeedSource.Own): void {
     const isAlone = this.connected === 0;
     this.connected |= 1 << source;
+    this.deps.onNote?.(source === FeedSource.Standby ? "standby-up" : "up", this.deps.clock.monoNs());
     if (!isAlone) return;
     this.offsetNowMs = Number.POSITIVE_INFINITY;
     this.offsetBeforeMs = Number.POSITIVE_INFINITY;
     this.offsetWindowEndNs = this.deps.clock.monoNs() + OFFSET_WINDOW_NS;
+    this.expectBacklog();
+  }
+
+  /** Somebody who pushes has come, and nobody else tells this market. */
+  onPusher(): void {
+    this.deps.onNote?.("backlog", this.deps.clock.monoNs());
     this.expectBacklog();
   }
 
@@ -149,6 +171,7 @@ export class FeedIntake {
   /** A venue connection is gone: every asset that nobody else tells needs a fresh book. */
   onDisconnected(source: FeedSource = FeedSource.Own): void {
     const nowNs = this.deps.clock.monoNs();
+    this.deps.onNote?.(source === FeedSource.Standby ? "standby-down" : "down", nowNs);
     this.connected &= ~(1 << source);
     for (const { asset } of this.instruments) {
       if (nowNs - this.lastDataNs(asset, source) > this.staleAfterNs)
@@ -167,7 +190,7 @@ export class FeedIntake {
 
   /** Takes one frame. The bytes are only read during the call. */
   accept(frame: Uint8Array, source: FeedSource): FrameOutcome {
-    const { clock, counters, decodeLatency, tap, pushedTap, fanOut } = this.deps;
+    const { clock, counters, decodeLatency, tap, pushedTap, standbyTap, fanOut } = this.deps;
     const recvMonoNs = clock.monoNs();
     if (this.owedCount > 0) this.payOwed(recvMonoNs);
     const decoder = this.decoder;
@@ -184,6 +207,7 @@ export class FeedIntake {
       fanOut?.(decoder.lastKind, decoder.lastAsset, frame);
     }
     if (source === FeedSource.Pushed) pushedTap?.(frame, recvMonoNs);
+    else if (source === FeedSource.Standby && standbyTap !== undefined) standbyTap(frame, recvMonoNs);
     else tap?.inbound("public", frame, recvMonoNs);
     return outcome;
   }
@@ -254,12 +278,14 @@ export class FeedIntake {
         return;
       case FrameOutcome.NoRoom:
         counters.add(FeedCounter.noRoom, 1);
+        this.deps.onNote?.("no-room", recvMonoNs);
         this.trouble(Trouble.NoRoom, "error", frame, recvMonoNs, source, "the kernel does not keep up");
         this.distrust(this.decoder.lastAsset, FeedState.Resync, recvMonoNs);
         return;
       case FrameOutcome.Future:
         // Nothing of it was written: what the venue told last is as good as before.
         counters.add(FeedCounter.futureFrames, 1);
+        this.deps.onNote?.("future", recvMonoNs);
         this.trouble(
           Trouble.Future,
           "warn",
@@ -314,11 +340,18 @@ export class FeedIntake {
   /** Call every 100 ms or so: finds stale assets and writes owed statuses. */
   tick(): void {
     const nowNs = this.deps.clock.monoNs();
-    if (this.owedCount > 0) this.payOwed(nowNs);
+    let isNoted = this.owedCount > 0;
+    if (isNoted) {
+      this.deps.onNote?.("tick", nowNs);
+      this.payOwed(nowNs);
+    }
     for (const { asset } of this.instruments) {
       if (this.wanted[asset] !== FeedState.Live) continue;
       const isSilent = nowNs - this.lastDataNs(asset, -1) > this.staleAfterNs;
-      if (isSilent || this.isBookBehind(asset)) this.distrust(asset, FeedState.Stale, nowNs);
+      if (!isSilent && !this.isBookBehind(asset)) continue;
+      if (!isNoted) this.deps.onNote?.("tick", nowNs);
+      isNoted = true;
+      this.distrust(asset, FeedState.Stale, nowNs);
     }
   }
 
@@ -382,6 +415,7 @@ export class FeedIntake {
     this.ctx[5] = finite(fields["premium"]);
     if (!this.decoder.writeAssetCtx(asset, this.ctx, recvMonoNs)) {
       counters.add(FeedCounter.noRoom, 1);
+      this.deps.onNote?.("no-room", recvMonoNs);
       this.trouble(Trouble.NoRoom, "error", frame, recvMonoNs, source, "the kernel does not keep up");
       this.distrust(asset, FeedState.Resync, recvMonoNs);
       return;

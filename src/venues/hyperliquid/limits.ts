@@ -66,12 +66,35 @@ export function itemsWeight(type: string, items: number): number {
   return type === "candleSnapshot" ? Math.floor(items / 60) : 0;
 }
 
+/** What was used in the last minute, by second of the clock modulo 60. */
+export interface MinuteUse {
+  readonly second: number;
+  readonly buckets: readonly number[];
+}
+
+/** What follows an `IpBudget`: questions asked, and until when the edge refuses, ns. */
+export interface IpUse {
+  readonly asked: MinuteUse;
+  readonly blockedUntilNs: number;
+}
+
 /** A sum over the last minute, in buckets of a second. */
 class LastMinute {
   private readonly buckets = new Float64Array(60);
   private second = 0;
 
-  constructor(private readonly clock: Clock) {}
+  constructor(
+    private readonly clock: Clock,
+    used?: MinuteUse,
+  ) {
+    if (used === undefined) return;
+    this.buckets.set(used.buckets);
+    this.second = used.second;
+  }
+
+  get use(): MinuteUse {
+    return { second: this.second, buckets: [...this.buckets] };
+  }
 
   add(n: number): void {
     this.advance();
@@ -99,6 +122,8 @@ export interface IpBudgetOptions {
   readonly rng: Rng;
   /** Once per refusal of the edge. */
   readonly onRefused?: (blockedMs: number) => void;
+  /** What another object of this process knew at its end. */
+  readonly before?: IpUse | undefined;
 }
 
 /**
@@ -118,11 +143,12 @@ export class IpBudget {
   private readonly questions: LastMinute;
   private readonly actions: LastMinute;
   private readonly posts: LastMinute;
-  private blockedUntilNs = Number.NEGATIVE_INFINITY;
+  private blockedUntilNs: number;
   private blockMs = BLOCK_FIRST_MS;
 
   constructor(private readonly o: IpBudgetOptions) {
-    this.questions = new LastMinute(o.clock);
+    this.questions = new LastMinute(o.clock, o.before?.asked);
+    this.blockedUntilNs = o.before?.blockedUntilNs ?? Number.NEGATIVE_INFINITY;
     this.actions = new LastMinute(o.clock);
     this.posts = new LastMinute(o.clock);
   }
@@ -130,6 +156,11 @@ export class IpBudget {
   /** REST weight of the last minute. */
   get weightUsed(): number {
     return this.questions.sum + this.actions.sum;
+  }
+
+  /** What an object that follows this one must know. */
+  get use(): IpUse {
+    return { asked: this.questions.use, blockedUntilNs: this.blockedUntilNs };
   }
 
   /** The edge has refused: HTTP is closed to all but cancels. */

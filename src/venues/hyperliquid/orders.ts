@@ -40,13 +40,13 @@ import { ActionEncoder, MAX_BATCH } from "./actions.js";
 import { VenueError } from "./errors.js";
 import { ExchangeClient } from "./exchange.js";
 import { l1 } from "./exchange-actions.js";
-import { postJson } from "./http.js";
+import { type HttpPost, postJson } from "./http.js";
 import { fillSchema, InfoClient, orderUpdateSchema, type VenueOrder, validate } from "./info.js";
 import { IpBudget } from "./limits.js";
 import type { NetworkEndpoints } from "./network.js";
 import { NonceSequence } from "./nonce.js";
 import { Batch, type Pending, PendingBatch, PendingControl } from "./pending.js";
-import { PrivateStream, type VenueLog } from "./private-stream.js";
+import { type OpenSocket, PrivateStream, type VenueLog } from "./private-stream.js";
 import type { ActionKind } from "./replies.js";
 import type { L1Signer } from "./sign.js";
 import { dexOf } from "./symbols.js";
@@ -88,6 +88,10 @@ export interface HyperliquidGatewayOptions {
   /** Told what the venue did to this account unasked: orders cancelled, positions liquidated. */
   readonly onAccountEvent?: (event: AccountEvent) => void;
   readonly fetch?: typeof fetch;
+  /** See `HttpSeams`. */
+  readonly post?: HttpPost | undefined;
+  /** Default: over the network. */
+  readonly openSocket?: OpenSocket | undefined;
 }
 
 /** Counters since construction; `postsInFlight` and `messagesLastMinute` are of now. */

@@ -11,6 +11,49 @@ export interface VenueLog {
   error(fields: object, text: string): void;
 }
 
+/** What a socket tells its owner. */
+export interface SocketHandlers {
+  onOpen(): void;
+  onMessage(data: Buffer): void;
+  onError(text: string): void;
+  onClose(code: number, reason: string): void;
+}
+
+/** A WebSocket as this stream uses it. */
+export interface VenueSocket {
+  /** Open, and not blocked. */
+  readonly isWritable: boolean;
+  send(frame: Buffer): void;
+  close(): void;
+  /** Ends it without the closing handshake. */
+  cut(): void;
+}
+
+export type OpenSocket = (url: string, handlers: SocketHandlers) => VenueSocket;
+
+/** A socket over the network. */
+export const openSocket: OpenSocket = (url, handlers) => {
+  const ws = new WebSocket(url, {
+    perMessageDeflate: false,
+    handshakeTimeout: ACK_WITHIN_MS,
+    maxPayload: MAX_FRAME_BYTES,
+    // A mask of zeros is a legal mask and leaves the payload as it is: masking guards old proxies, and TLS does so better.
+    generateMask: (mask) => mask.fill(0),
+  });
+  ws.on("open", () => handlers.onOpen());
+  ws.on("message", (data: Buffer) => handlers.onMessage(data));
+  ws.on("error", (error: NodeJS.ErrnoException) => handlers.onError(error.code ?? error.message));
+  ws.on("close", (code: number, text: Buffer) => handlers.onClose(code, text.toString("utf8")));
+  return {
+    get isWritable() {
+      return ws.readyState === WebSocket.OPEN && ws.bufferedAmount < MAX_BUFFERED_BYTES;
+    },
+    send: (frame) => ws.send(frame, { binary: false, compress: false }),
+    close: () => ws.close(),
+    cut: () => ws.terminate(), // tidy-ok: a socket
+  };
+};
+
 export interface PrivateStreamOptions {
   readonly url: string;
   /** Lower-case address whose events are wanted. */
@@ -20,6 +63,8 @@ export interface PrivateStreamOptions {
   readonly rng: Rng;
   readonly log: VenueLog;
   readonly tap?: WireTap | undefined;
+  /** Default: over the network. */
+  readonly openSocket?: OpenSocket | undefined;
 }
 
 export interface PrivateStreamHandlers {
@@ -58,7 +103,7 @@ const GREETING = "Websocket connection established.";
  * Thread: executor.
  */
 export class PrivateStream {
-  private ws: WebSocket | undefined;
+  private ws: VenueSocket | undefined;
   private awaiting = new Set<string>();
   private isUpNow = false;
   private isStopped = false;
@@ -69,6 +114,7 @@ export class PrivateStream {
   private cancelAck: (() => void) | undefined;
   private cancelPing: (() => void) | undefined;
   private cancelReconnect: (() => void) | undefined;
+  private cancelCut: (() => void) | undefined;
   private first: { resolve: () => void; reject: (error: VenueError) => void } | undefined;
   private closed: (() => void) | undefined;
   readonly sent: MessageCounter;
@@ -88,8 +134,7 @@ export class PrivateStream {
 
   /** A frame can be written now. */
   get canSend(): boolean {
-    const { ws } = this;
-    return ws !== undefined && ws.readyState === WebSocket.OPEN && ws.bufferedAmount < MAX_BUFFERED_BYTES;
+    return this.ws?.isWritable === true;
   }
 
   /**
@@ -116,29 +161,20 @@ export class PrivateStream {
     if (ws === undefined) return;
     await new Promise<void>((resolve) => {
       this.closed = resolve;
-      const cancel = this.options.timers.after(CLOSE_WITHIN_MS, () => ws.terminate()); // tidy-ok: a socket
-      ws.once("close", cancel);
+      this.cancelCut = this.options.timers.after(CLOSE_WITHIN_MS, () => ws.cut());
       ws.close();
     });
   }
 
   private open(): void {
-    const ws = new WebSocket(this.options.url, {
-      perMessageDeflate: false,
-      handshakeTimeout: ACK_WITHIN_MS,
-      maxPayload: MAX_FRAME_BYTES,
-      // A mask of zeros is a legal mask and leaves the payload as it is: masking guards old proxies, and TLS does so better.
-      generateMask: (mask) => mask.fill(0),
-    });
-    this.ws = ws;
     this.reason = "";
-    ws.on("open", () => this.onOpen());
-    ws.on("message", (data: Buffer) => this.onMessage(data));
-    ws.on("error", (error: NodeJS.ErrnoException) => {
-      this.reason ||= error.code ?? error.message;
-    });
-    ws.on("close", (code: number, text: Buffer) => {
-      this.onClose(this.reason || `closed ${code} ${text.toString("utf8")}`.trim());
+    this.ws = (this.options.openSocket ?? openSocket)(this.options.url, {
+      onOpen: () => this.onOpen(),
+      onMessage: (data) => this.onMessage(data),
+      onError: (text) => {
+        this.reason ||= text;
+      },
+      onClose: (code, text) => this.onClose(this.reason || `closed ${code} ${text}`.trim()),
     });
   }
 
@@ -162,11 +198,11 @@ export class PrivateStream {
   /** Ends the connection from our side; the close event does the rest. */
   private drop(reason: string): void {
     this.reason ||= reason;
-    this.ws?.terminate(); // tidy-ok: a socket
+    this.ws?.cut();
   }
 
   private write(bytes: Buffer): void {
-    this.ws!.send(bytes, { binary: false, compress: false });
+    this.ws!.send(bytes);
     this.sent.add();
     this.options.tap?.outbound("private", bytes, this.options.clock.monoNs());
   }
@@ -218,6 +254,7 @@ export class PrivateStream {
 
   private onClose(reason: string): void {
     const wasUp = this.isUpNow;
+    this.cancelCut?.();
     this.cancelPing?.();
     this.cancelPong?.();
     this.cancelAck?.();

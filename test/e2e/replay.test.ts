@@ -1,0 +1,116 @@
+import { readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { beforeAll, describe, expect, test } from "vitest";
+import { type ReplayOptions, replayJournal } from "../../src/engine/replay.js";
+import { findRunJournal, JournalKind, JournalReader } from "../../src/store/index.js";
+import { Program, type Workspace, workspace } from "./program.js";
+
+const FAULTS = [
+  "delay:rate=0.05,ms=20..300",
+  "loss:rate=0.05,stream=private",
+  "loss:rate=0.05,stream=post",
+  "duplicate:rate=0.08",
+  "reorder:rate=0.05,ms=20..150",
+  "disconnect:rate=0.01,ms=0..300,count=2",
+  "http5xx:rate=0.05,action=exchange",
+  "reject:rate=0.05",
+  "crossedBook:rate=0.01",
+  "partialFills:rate=0.3",
+].flatMap((rule) => ["--fault", rule]);
+
+const journalOf = (w: Workspace) => findRunJournal(join(w.dir, "data", "journal"));
+
+async function recorded(...more: string[]): Promise<Workspace> {
+  const w = await workspace();
+  const { code, out } = await new Program(w.args("--duration", "8", "--seed", "5", ...more)).finished;
+  expect(code, out).toBe(0);
+  return w;
+}
+
+describe("a recorded run through this build", () => {
+  let calm: Workspace;
+  let rough: Workspace;
+  beforeAll(async () => {
+    calm = await recorded("--asset", "BTC");
+    rough = await recorded("--asset", "BTC,ETH", "--threads", "2", "--standby", ...FAULTS);
+  }, 90_000);
+  const replay = (w: Workspace, more: Partial<ReplayOptions> = {}) =>
+    replayJournal({ journal: journalOf(w), ...more });
+
+  test("sends the same bytes and computes the same ladders", async () => {
+    const report = await replay(calm);
+    expect(report).toMatchObject({ isIdentical: true, divergence: undefined, gaps: [], strays: 0 });
+    expect(report.outbound).toBeGreaterThan(10);
+    expect(report.laddersCompared).toBe(report.ladders);
+    expect(report.ladders).toBeGreaterThan(30);
+  });
+
+  test("so does one in which everything went wrong, with two kernels and a standby connection", async () => {
+    const report = await replay(rough);
+    expect(report).toMatchObject({ isIdentical: true, divergence: undefined, gaps: [], strays: 0 });
+    expect(report.laddersCompared).toBe(report.ladders);
+  });
+
+  test("the command says so and ends with 0", async () => {
+    const { code, out } = await new Program(["replay", join(calm.dir, "data", "journal")]).finished;
+    expect(code, out).toBe(0);
+    expect(out).toMatch(/^run-\S+: identical \(\d+ turns, \d+ messages sent/);
+  });
+
+  test("another requote threshold shows its first other message, and what came before", async () => {
+    const { divergence: d } = await replay(calm, {
+      change: (s) => ({
+        ...s,
+        plan: { ...s.plan, assets: s.plan.assets.map((a) => ({ ...a, maxBpsDiff: 0 })) },
+      }),
+    });
+    expect(d?.where).toBe("executor");
+    expect(d!.event).toMatch(/ladder of BTC #\d+ fair/);
+    expect(d!.expected === d!.got).toBe(false);
+    expect(d!.before.length).toBeGreaterThan(0);
+    // It is the first: everything sent until then is what the journal holds.
+    const sentBefore = [...new JournalReader(journalOf(calm).threads.get("main")!)].filter(
+      (r) => r.kind === JournalKind.OutboundBytes && r.monoNs < d!.monoNs,
+    );
+    expect(sentBefore.length).toBeGreaterThan(0);
+  });
+
+  test("another risk aversion shows in the first ladder", async () => {
+    const { divergence: d } = await replay(calm, {
+      change: (s) => ({
+        ...s,
+        plan: {
+          ...s.plan,
+          params: s.plan.params.map((p) => ({ ...p, gammaPerBps: p.gammaPerBps * 1.01 })),
+        },
+      }),
+    });
+    expect(d?.where).toBe("kernel");
+    expect(d!.event).toMatch(/ladder \d+ of BTC/);
+    expect(d!.before.at(-1)).toMatch(/frame \{"channel"/);
+  });
+
+  test("damage in the journal ends the replay where it is, and is told", async () => {
+    const { threads, dir, runId } = journalOf(calm);
+    const file = threads.get("main")!.at(-1)!;
+    const whole = readFileSync(file);
+    // A journal is checksummed: a flipped byte ends the reading, and is told as a run that was not closed.
+    const copy = Buffer.from(whole);
+    copy[Math.floor(copy.length / 2)]! ^= 1;
+    writeFileSync(file, copy);
+    try {
+      const report = await replay(calm);
+      expect(report.isIdentical).toBe(true);
+      expect(report.gaps.join()).toMatch(/not closed in order/);
+    } finally {
+      writeFileSync(file, whole);
+    }
+    expect(readdirSync(dir).filter((f) => f.startsWith(runId)).length).toBeGreaterThan(1);
+  });
+
+  test("no secret is in the journal", () => {
+    const { threads } = journalOf(calm);
+    for (const file of [...threads.values()].flat())
+      expect(readFileSync(file).includes("private_key")).toBe(false);
+  });
+});
