@@ -98,12 +98,15 @@ export async function serveSimulator(flags: SimFlags): Promise<void> {
 
 /** Blocks, delays, funding and limits as asked for. */
 function behaviour(flags: SimFlags, seed: number): Partial<SimOptions> {
-  const { blockMs, latencyMs, fundingInterval, addressLimit, ipLimits } = flags;
+  const { blockMs, latencyMs, fundingInterval, addressLimit, switchVolume, ipLimits } = flags;
   return {
     latencySeed: seed,
     ...(blockMs === undefined ? {} : { blockMs }),
     ...(latencyMs === undefined ? {} : { latency: latencyModel(latencyMs.range) }),
-    ...(fundingInterval === undefined ? {} : { exchange: { fundingIntervalMs: fundingInterval * 1000 } }),
+    exchange: {
+      ...(fundingInterval === undefined ? {} : { fundingIntervalMs: fundingInterval * 1000 }),
+      ...(switchVolume === undefined ? {} : { scheduleCancelMinVolumeUsd: switchVolume }),
+    },
     executor: { seed, ...(addressLimit === undefined ? {} : { addressLimit }) },
     ...(ipLimits === true
       ? { ipWeightPerMinute: IP_WEIGHT_PER_MINUTE, socketLimits: VENUE_SOCKET_LIMITS }

@@ -12,6 +12,7 @@ export interface SimulatorFlags {
   latencyMs?: LatencyFlag;
   fundingInterval?: number;
   addressLimit?: "venue" | "off";
+  switchVolume?: number;
   ipLimits?: boolean;
   dexs?: string;
 }
@@ -56,6 +57,10 @@ export function simulatorOptions(): Option[] {
       "off",
     ]),
     new Option(
+      "--switch-volume <usd>",
+      "simulator: volume an account needs for the dead man's switch (default: none; the venue's is 1000000)",
+    ).argParser(number(0, 1e12)),
+    new Option(
       "--ip-limits",
       "simulator: the venue's limits of request weights, sockets and messages per IP",
     ),
@@ -75,6 +80,7 @@ export function simulatorArguments(flags: SimulatorFlags): readonly string[] | u
   add("--latency-ms", flags.latencyMs?.text);
   add("--funding-interval", flags.fundingInterval);
   add("--address-limit", flags.addressLimit);
+  add("--switch-volume", flags.switchVolume);
   if (flags.ipLimits === true) given.push("--ip-limits");
   add("--dexs", flags.dexs);
   return given.length === 0 ? undefined : given;

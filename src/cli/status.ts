@@ -173,7 +173,7 @@ export function statusText(s: AccountStatus): string {
     `Request budget: ${s.rateBudget.used} of ${s.rateBudget.cap} used, ${s.rateBudget.left} left: ${hours(s.rateBudget.hoursLeft)} at one action a second without a trade`,
     s.deadMansSwitch.isAvailable
       ? "Dead man's switch of the venue: available"
-      : `Dead man's switch of the venue: not available, needs ${usd(s.deadMansSwitch.requiredUsd)} traded (so far ${usd(s.deadMansSwitch.tradedUsd)})`,
+      : `Dead man's switch of the venue: not available, needs ${usd(s.deadMansSwitch.requiredUsd)} traded (so far ${usd(s.deadMansSwitch.tradedUsd)})${s.network === "localhost" ? "; the simulated exchange asks for what its --switch-volume says" : ""}`,
   ];
   return `${lines.join("\n")}\n`;
 }

@@ -354,6 +354,7 @@ export class LiveEngine {
   /** Connects, cancels leftovers, adopts the position, then lets ladders become orders. */
   async startTrading(): Promise<RecoverReport> {
     const report = await this.trader.start(() => this.keeper.prepare());
+    if (this.isClosing) return report;
     await this.safety.arm();
     tellAllowance(this.executor.budget, this.o.expectedRequestsPerHour, this.o.log);
     if (this.purchase !== undefined)

@@ -27,6 +27,8 @@ export interface SafetyOptions {
 export class Safety {
   readonly deadMan: DeadMansSwitch | undefined;
   private isArming = true;
+  /** Disarmed: an arming that was under way must not outlast it. */
+  private isOver = false;
 
   constructor(private readonly o: SafetyOptions) {
     const { gateway, executor } = o;
@@ -56,8 +58,10 @@ export class Safety {
   async arm(): Promise<void> {
     const { o } = this;
     if (this.deadMan !== undefined) await this.countTriggers(this.deadMan);
+    if (this.isOver) return;
     const isArmed = (await this.deadMan?.arm()) ?? false;
     this.isArming = false;
+    if (this.isOver) return await this.deadMan?.disarm();
     if (o.watchdogMode === "always" || (o.watchdogMode === "auto" && !isArmed)) await this.startWatchdog();
     if (!isArmed && o.watchdogMode === "off") {
       o.log("warn", "Nobody cancels if this process dies: orders would rest until the next start", {
@@ -68,6 +72,7 @@ export class Safety {
 
   /** After the stop. @param isClean the venue lists nothing of ours; otherwise both stay, and act. */
   async disarm(isClean: boolean): Promise<void> {
+    this.isOver = isClean;
     if (!isClean) {
       this.deadMan?.leaveArmed();
       return;
@@ -90,6 +95,7 @@ export class Safety {
 
   private async startWatchdog(): Promise<void> {
     const { o } = this;
+    if (this.isOver) return;
     try {
       await o.watchdog?.start(
         {

@@ -91,6 +91,7 @@ export async function ensureSimulator(
     detached: true,
     stdio: ["ignore", log, log, "ipc"],
     execArgv: [],
+    env: withoutSecrets(process.env),
   });
   closeSync(log);
   const listening = await started(child, timers, abandoned);
@@ -101,6 +102,10 @@ export async function ensureSimulator(
     stop: () => stopChild(child, timers),
   };
 }
+
+/** It outlives us, and needs none of our keys. */
+const withoutSecrets = (env: NodeJS.ProcessEnv): NodeJS.ProcessEnv =>
+  Object.fromEntries(Object.entries(env).filter(([name]) => !name.startsWith("HYPERLIQUID_")));
 
 function simulatorArguments(r: SimulatorRequest): string[] {
   const args = ["sim", "--embedded", "--port", String(r.port)];

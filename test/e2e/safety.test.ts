@@ -17,10 +17,10 @@ async function openOrders(port: number, user: string): Promise<number> {
   return ((await response.json()) as unknown[]).length;
 }
 
-function withConfig(w: Workspace, safety: string): string[] {
+function withConfig(w: Workspace, safety: string, more: readonly string[]): string[] {
   const path = join(w.dir, "config.toml");
   writeFileSync(path, `[safety]\n${safety}\n`);
-  return w.args("--config", path, "--seed", "5");
+  return w.args("--config", path, "--seed", "5", ...more);
 }
 
 interface Context {
@@ -33,8 +33,9 @@ async function quoting(
   t: Context,
   w: Workspace,
   safety: string,
+  ...more: string[]
 ): Promise<{ run: Program; orders: () => Promise<number> }> {
-  const run = new Program(withConfig(w, safety));
+  const run = new Program(withConfig(w, safety, more));
   t.onTestFinished(() => void run.child.kill("SIGKILL"));
   await run.seen(QUOTING);
   const account = ACCOUNT.exec(run.out)![1]!;
@@ -69,6 +70,23 @@ describe("a maker that is killed", () => {
     expect(run.out).toMatch(/watchdog: the market maker is gone: cancelling its orders/);
     expect(run.out).toMatch(/watchdog: \d+ orders cancelled, nothing of the market maker rests/);
     await expect.poll(() => isAlive(pid), { timeout: 5_000 }).toBe(false);
+  });
+
+  test.concurrent("is watched by default where the venue does not offer its switch to so small an account", {
+    timeout: 60_000,
+  }, async ({ expect, onTestFinished }) => {
+    const w = await workspace();
+    const { run, orders } = await quoting(
+      { expect, onTestFinished },
+      w,
+      "dead_man_secs = 60",
+      "--switch-volume",
+      "1000000",
+    );
+    expect(run.out).toMatch(/No dead man's switch at the venue/);
+    expect(run.out).toMatch(WATCHDOG_PID);
+    run.child.kill("SIGKILL");
+    await expect.poll(orders, { timeout: 10_000, interval: 100 }).toBe(0);
   });
 
   test.concurrent("leaves no order to rest: the venue's dead man's switch fires when its lead has passed", {
