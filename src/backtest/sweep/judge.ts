@@ -58,9 +58,7 @@ export function judge(measured: readonly Measured[], o: JudgeOptions): Judged[] 
   });
   const eligible = judged.filter((j) => j.violation === 0).sort(byInSample);
   const listed = new Set(
-    eligible
-      .slice(0, Math.max(SHORTLIST_MIN, Math.ceil(o.shortlist * eligible.length)))
-      .map((j) => j.id),
+    eligible.slice(0, Math.max(SHORTLIST_MIN, Math.ceil(o.shortlist * eligible.length))).map((j) => j.id),
   );
   return judged.map((j) => ({ ...j, isShortlisted: listed.has(j.id) }));
 }

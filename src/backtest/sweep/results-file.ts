@@ -6,7 +6,7 @@
  */
 import { closeSync, fsyncSync, openSync, readFileSync, writeSync } from "node:fs";
 import { crc32 } from "node:zlib";
-import { type EvaluationSpec, type Outcome } from "./evaluation.js";
+import type { EvaluationSpec, Outcome } from "./evaluation.js";
 
 const LINE = /^\{"crc":"([0-9a-f]{8})","row":(.*)\}$/;
 

@@ -147,10 +147,7 @@ export function valueAt(param: Param, u: number): ParamValue {
 export function gridOf(param: Param): number[] {
   if (param.kind === "choice") return param.values.map((_, i) => (i + 0.5) / param.values.length);
   if (param.isInteger && param.hi - param.lo + 1 <= param.steps && !param.isLog)
-    return Array.from(
-      { length: param.hi - param.lo + 1 },
-      (_, i) => (i + 0.5) / (param.hi - param.lo + 1),
-    );
+    return Array.from({ length: param.hi - param.lo + 1 }, (_, i) => (i + 0.5) / (param.hi - param.lo + 1));
   return Array.from({ length: param.steps }, (_, i) =>
     param.isInteger ? Math.min(i / (param.steps - 1), 1 - 1e-9) : i / (param.steps - 1),
   );
@@ -200,7 +197,10 @@ export function withParams(base: Config, params: Params): Config {
   for (const [key, v] of Object.entries(params)) {
     const path = key.split(".");
     let table = raw;
-    for (const name of path.slice(0, -1)) table = (table[name] ??= {}) as Record<string, unknown>;
+    for (const name of path.slice(0, -1)) {
+      table[name] ??= {};
+      table = table[name] as Record<string, unknown>;
+    }
     table[path.at(-1)!] = v;
   }
   const result = configSchema.safeParse(raw);

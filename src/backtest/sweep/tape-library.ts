@@ -49,7 +49,10 @@ export class TapeLibrary {
   /** @throws {TapeError} `no_such_file` when there is no such folder. */
   constructor(readonly dir: string) {
     if (statSync(dir, { throwIfNoEntry: false })?.isDirectory() !== true)
-      throw new TapeError("no_such_file", `${dir} is no folder: name the one that holds the tapes by --tapes`);
+      throw new TapeError(
+        "no_such_file",
+        `${dir} is no folder: name the one that holds the tapes by --tapes`,
+      );
   }
 
   /** @returns undefined when the folder does not hold it (yet). */
