@@ -13,6 +13,8 @@ import { reportError } from "./report-error.js";
 import { runCommand } from "./run.js";
 import { simCommand } from "./sim.js";
 import { statusCommand } from "./status.js";
+import { sweepCommand } from "./sweep.js";
+import { workerCommand } from "./worker.js";
 
 const version = (JSON.parse(readFileSync(`${packageRoot()}/package.json`, "utf8")) as { version: string })
   .version;
@@ -27,6 +29,8 @@ program.addCommand(statusCommand());
 program.addCommand(simCommand());
 program.addCommand(backtestCommand());
 program.addCommand(recordCommand());
+program.addCommand(sweepCommand());
+program.addCommand(workerCommand());
 program.addCommand(clearKillCommand());
 program.addCommand(replayCommand());
 program.addCommand(keyCommand());

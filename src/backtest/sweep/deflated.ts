@@ -23,22 +23,46 @@ export interface DeflatedSharpe {
  */
 export function deflatedSharpe(chosen: Moments, all: readonly Moments[]): DeflatedSharpe | undefined {
   const ratios = all.map(sharpePerStep);
-  const { n } = chosen;
-  if (n < 10 || ratios.length < 2) return undefined;
+  if (chosen.n < 10 || ratios.length < 2) return undefined;
   const mean = ratios.reduce((a, b) => a + b, 0) / ratios.length;
   const variance = ratios.reduce((s, r) => s + (r - mean) ** 2, 0) / (ratios.length - 1);
-  const count = ratios.length;
-  const expectedMax =
-    Math.sqrt(variance) *
-    ((1 - EULER) * normalQuantile(1 - 1 / count) + EULER * normalQuantile(1 - 1 / (count * Math.E)));
-  const ratio = sharpePerStep(chosen);
-  const { skew, kurtosis } = shape(chosen);
-  const spread = Math.sqrt(Math.max(1e-12, 1 - skew * ratio + ((kurtosis - 1) / 4) * ratio * ratio));
+  const { expectedMax, probability } = deflate({
+    ratio: sharpePerStep(chosen),
+    steps: chosen.n,
+    ...shape(chosen),
+    trials: ratios.length,
+    variance,
+  });
   return {
-    trials: count,
+    trials: ratios.length,
     sharpePerDay: sharpePerDay(chosen),
     expectedMaxPerDay: expectedMax * Math.sqrt(STEPS_A_DAY),
-    probability: normalCdf(((ratio - expectedMax) * Math.sqrt(n - 1)) / spread),
+    probability,
+  };
+}
+
+export interface DeflateInput {
+  /** Sharpe ratio per step, and how many steps it is of. */
+  readonly ratio: number;
+  readonly steps: number;
+  readonly skew: number;
+  readonly kurtosis: number;
+  readonly trials: number;
+  /** Of the trials' ratios per step. */
+  readonly variance: number;
+}
+
+/** @returns what the best of so many trials without skill shows per step, and the probability of being above it. */
+export function deflate(i: DeflateInput): { readonly expectedMax: number; readonly probability: number } {
+  const expectedMax =
+    Math.sqrt(i.variance) *
+    ((1 - EULER) * normalQuantile(1 - 1 / i.trials) + EULER * normalQuantile(1 - 1 / (i.trials * Math.E)));
+  const spread = Math.sqrt(
+    Math.max(1e-12, 1 - i.skew * i.ratio + ((i.kurtosis - 1) / 4) * i.ratio * i.ratio),
+  );
+  return {
+    expectedMax,
+    probability: normalCdf(((i.ratio - expectedMax) * Math.sqrt(i.steps - 1)) / spread),
   };
 }
 

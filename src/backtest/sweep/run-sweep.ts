@@ -262,8 +262,9 @@ class SweepRun {
   private async holdout(winner: Judged | undefined): Promise<Holdout | undefined> {
     const part = this.o.plan.holdout;
     if (part === undefined || winner === undefined) return undefined;
-    const [own, base] = await Promise.all([this.evaluate(winner.params, part), this.evaluate({}, part)]);
-    if (!own.ok) throw new Error(`the winner cannot trade the hold-out: ${own.error}`);
-    return { winner: own.metrics, base: base.ok ? base.metrics : undefined };
+    const own = this.evaluate(winner.params, part);
+    const [won, base] = await Promise.all([own, winner.id === 0 ? own : this.evaluate({}, part)]);
+    if (!won.ok) throw new Error(`the winner cannot trade the hold-out: ${won.error}`);
+    return { winner: won.metrics, base: base.ok ? base.metrics : undefined };
   }
 }

@@ -137,7 +137,7 @@ export function valueAt(param: Param, u: number): ParamValue {
   const { lo, hi, isLog, isInteger } = param;
   if (isInteger) {
     const at = isLog ? Math.exp(Math.log(lo) + u * Math.log((hi + 1) / lo)) : lo + u * (hi + 1 - lo);
-    return Math.min(hi, Math.floor(at));
+    return Math.min(hi, Math.max(lo, Math.floor(at)));
   }
   const x = isLog ? lo * (hi / lo) ** u : lo + u * (hi - lo);
   return Math.min(hi, Math.max(lo, Number(x.toPrecision(6))));

@@ -1,8 +1,8 @@
 /**
  * Tree-structured Parzen estimator with joint kernels: points are drawn where good trials are dense and bad ones are not.
  *
- * Source: Bergstra, Bardenet, Bengio, Kégl (2011), NeurIPS 24, sec. 4; joint kernels and bandwidths as Falkner, Klein, Hutter
- * (2018), BOHB, ICML. A batch is made by counting its own earlier points as bad ones, so that it spreads out.
+ * Source: Bergstra, Bardenet, Bengio, Kégl (2011), NeurIPS 24, sec. 4; joint kernels as Falkner, Klein, Hutter (2018),
+ * BOHB, ICML. A batch is made by counting its own earlier points as bad ones, so that it spreads out.
  */
 import type { Rng } from "../../domain/index.js";
 import type { Param } from "./space.js";
@@ -11,10 +11,13 @@ import { compareTrials, type Trial } from "./trial.js";
 /** Random points before the model is asked. */
 const startUpTrials = (dims: number): number => Math.max(10, 2 * dims);
 /** Share of trials that count as good, and how many at most. */
-const GOOD_SHARE = 0.15;
+const GOOD_SHARE = 0.1;
 const GOOD_MAX = 25;
 /** Points drawn from the good density, of which the best ratio wins. */
 const DRAWS = 64;
+/** Never so narrow that two proposals cannot differ. */
+const BANDWIDTH_MIN = 0.01;
+const CHOICE_MIN = 0.1;
 /** One in so many proposals is random: a narrow model must not blind the search for good. */
 const RANDOM_EVERY = 10;
 
@@ -55,20 +58,19 @@ export function proposeTpe(
 
 /** A mixture of product kernels, one on each point, and the uniform density as one more. */
 class Parzen {
-  private readonly bandwidths: readonly number[];
+  /** By point and dimension. */
+  private readonly bandwidths: readonly (readonly number[])[];
 
   constructor(
     private readonly space: readonly Param[],
     private readonly points: readonly (readonly number[])[],
   ) {
-    const n = Math.max(1, points.length);
-    // Scott's rule on the spread of the points; never so narrow that two proposals cannot differ.
-    const factor = n ** (-1 / (space.length + 4));
-    this.bandwidths = space.map((p, d) =>
-      p.kind === "choice"
-        ? Math.min(0.6, Math.max(0.1, factor))
-        : Math.min(0.5, Math.max(0.01, factor * deviation(points.map((x) => x[d]!)))),
+    const byDimension = space.map((param, d) =>
+      param.kind === "choice"
+        ? points.map(() => Math.max(CHOICE_MIN, 1 / (1 + points.length)))
+        : gaps(points.map((x) => x[d]!)),
     );
+    this.bandwidths = points.map((_, i) => byDimension.map((h) => h[i]!));
   }
 
   draw(rng: Rng): number[] {
@@ -76,7 +78,7 @@ class Parzen {
     const centre = this.points[at];
     return this.space.map((param, d) => {
       if (centre === undefined) return rng.uniform();
-      const h = this.bandwidths[d]!;
+      const h = this.bandwidths[at]![d]!;
       if (param.kind === "choice") return rng.uniform() < h ? rng.uniform() : centre[d]!;
       for (;;) {
         const x = centre[d]! + h * rng.normal();
@@ -87,17 +89,17 @@ class Parzen {
 
   logDensity(x: readonly number[]): number {
     let sum = 1;
-    for (const centre of this.points) {
+    for (let i = 0; i < this.points.length; i++) {
       let product = 1;
-      for (let d = 0; d < this.space.length; d++) product *= this.kernel(d, x[d]!, centre[d]!);
+      for (let d = 0; d < this.space.length; d++)
+        product *= this.kernel(d, x[d]!, this.points[i]![d]!, this.bandwidths[i]![d]!);
       sum += product;
     }
     return Math.log(sum / (this.points.length + 1));
   }
 
-  private kernel(d: number, x: number, centre: number): number {
+  private kernel(d: number, x: number, centre: number, h: number): number {
     const param = this.space[d]!;
-    const h = this.bandwidths[d]!;
     if (param.kind === "choice") {
       const k = param.values.length;
       const isSame = Math.floor(x * k) === Math.floor(centre * k);
@@ -109,10 +111,16 @@ class Parzen {
   }
 }
 
-function deviation(xs: readonly number[]): number {
-  if (xs.length < 2) return 0.25;
-  const mean = xs.reduce((a, b) => a + b, 0) / xs.length;
-  return Math.sqrt(xs.reduce((s, x) => s + (x - mean) ** 2, 0) / (xs.length - 1));
+/** Each point's distance to the farther of its neighbours: narrow in a crowd, wide alone. */
+function gaps(xs: readonly number[]): number[] {
+  const order = xs.map((_, i) => i).sort((i, j) => xs[i]! - xs[j]!);
+  const out = new Array<number>(xs.length);
+  order.forEach((i, rank) => {
+    const left = rank > 0 ? xs[order[rank - 1]!]! : 0;
+    const right = rank + 1 < order.length ? xs[order[rank + 1]!]! : 1;
+    out[i] = Math.min(0.5, Math.max(BANDWIDTH_MIN, xs[i]! - left, right - xs[i]!));
+  });
+  return out;
 }
 
 /** Φ, to 7.5e-8: Abramowitz & Stegun 26.2.17. */
