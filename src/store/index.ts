@@ -63,7 +63,15 @@ export {
   type WriteAt,
 } from "./tape/file/index.js";
 export {
+  type ConvertOptions,
+  type ConvertResult,
+  convertToTape,
+  filesOf,
+  formatNames,
+  type GridChoice,
   openTape,
+  type ProblemReport,
+  problemNotes,
   type Tape,
   TapeError,
   type TapeErrorCode,

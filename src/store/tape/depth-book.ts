@@ -36,6 +36,9 @@ export class DepthBook {
   /** True until the first message after a snapshot: that one only has to span the snapshot's id. */
   private isFirstAfterSnapshot = false;
 
+  /** @param onApply Told of each message that is applied, while the book is still as it was before. */
+  constructor(private readonly onApply: (diff: DepthDiff) => void = () => {}) {}
+
   /** @returns what became of the message; `broken` means the book is lost until the next snapshot. */
   apply(diff: DepthDiff): "applied" | "dropped" | "buffered" | "broken" {
     if (!this.isSynced) {
@@ -55,6 +58,7 @@ export class DepthBook {
     }
     this.isFirstAfterSnapshot = false;
     this.lastUpdateId = diff.last;
+    this.onApply(diff);
     update(this.bids, diff.bids);
     update(this.asks, diff.asks);
     return "applied";

@@ -7,6 +7,7 @@ export type TapeErrorCode =
   | "no_book"
   | "unreadable"
   | "damaged"
+  | "bad_timestamps"
   | "cannot_write";
 
 /** A tape that cannot be opened: one line saying what, where and what to do. */

@@ -2,6 +2,7 @@ import { basename } from "node:path";
 import { ColumnsBuilder, FLAG_BACKLOG, type TapeColumns, TapeKind } from "./columns.js";
 import { TapeError } from "./errors.js";
 import { BinanceImporter } from "./import-binance.js";
+import { TapeFileImporter } from "./import-file.js";
 import { type CsvKind, importHyperliquidCsv, importHyperliquidRaw } from "./import-hyperliquid.js";
 import type { Grid } from "./instruments.js";
 import type { Recording, TapePlan } from "./recordings.js";
@@ -66,6 +67,7 @@ export async function importTape(task: ImportTask): Promise<ImportedTape> {
   const { plan, grid } = task;
   const tally = new ImportTally();
   let importer: BinanceImporter | undefined;
+  let tapeImporter: TapeFileImporter | undefined;
   const out = new ColumnsBuilder();
   const merged: Merged[] = [];
 
@@ -82,6 +84,11 @@ export async function importTape(task: ImportTask): Promise<ImportedTape> {
     } else if (recording.format === "hyperliquid-raw") {
       const part = new ColumnsBuilder();
       await importHyperliquidRaw(recording.file, plan.coin, grid, part, tally);
+      parts.push(part);
+    } else if (recording.format === "tape") {
+      const part = new ColumnsBuilder();
+      tapeImporter ??= new TapeFileImporter(grid, task.bookEveryMs, tally);
+      tapeImporter.importFile(recording, part);
       parts.push(part);
     } else {
       // One importer over all files: the book of a continuing capture lives on.

@@ -1,8 +1,11 @@
 import { readdir, stat } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import { TapeError } from "./errors.js";
+import { FILE_EXTENSION } from "./file/format.js";
+import { TapeFileReader } from "./file/reader.js";
 import type { BinanceMarket } from "./import-binance.js";
 import type { CsvKind } from "./import-hyperliquid.js";
+import type { Grid } from "./instruments.js";
 import { coinOfBinanceSymbol } from "./instruments.js";
 import { readLines } from "./read-lines.js";
 
@@ -26,6 +29,16 @@ export type Recording =
       readonly coin: string;
       readonly when: string;
       readonly files: Readonly<Partial<Record<CsvKind, string>>>;
+    }
+  | {
+      /** One market of a tape file. */
+      readonly format: "tape";
+      readonly coin: string;
+      readonly when: string;
+      readonly file: string;
+      readonly venue: string;
+      readonly asset: number;
+      readonly grid: Grid;
     };
 
 export interface TapePlan {
@@ -42,8 +55,8 @@ const HYPERLIQUID_RAW_NAME = /^ws_([a-z0-9]+)_(\d{8}\w*)(?:\.gz)?$/i;
 const CSV_NAME = /^(orderbooks|prices|trades)_([A-Za-z0-9:]+)_(\d{8}\w*)\.csv(?:\.gz)?$/;
 
 export const SUPPORTED =
-  "supported: <usdm|spot|cm>_<symbol>_<date>.gz (Binance raw), orderbooks_/prices_/trades_<COIN>_<date>.csv.gz and " +
-  "ws_<coin>_<date>.gz (Hyperliquid)";
+  "supported: tape files (.mmt), <usdm|spot|cm>_<symbol>_<date>.gz (Binance raw), orderbooks_/prices_/trades_<COIN>_<date>.csv.gz and " +
+  "ws_<coin>_<date>.gz (Hyperliquid); other formats by `market-maker tape convert`";
 
 /**
  * Finds the recordings that `path` names: a file, a folder, a prefix of file names (with or without the kind of a CSV), or a
@@ -91,8 +104,10 @@ export async function planTape(path: string, coin: string | undefined): Promise<
   return { coin: usable[0]!.coin, venue: venueOf(usable[0]!), recordings: usable, notes };
 }
 
-const venueOf = (r: Recording): string =>
-  r.format === "binance-raw" ? `Binance ${r.market}` : "Hyperliquid";
+function venueOf(r: Recording): string {
+  if (r.format === "tape") return r.venue;
+  return r.format === "binance-raw" ? `Binance ${r.market}` : "Hyperliquid";
+}
 const groupOf = (r: Recording): string => `${venueOf(r)} ${r.coin || "(coin unknown)"}`;
 
 /** Paths of the files meant, at least one. */
@@ -151,7 +166,8 @@ async function recognise(files: readonly string[], coin: string | undefined): Pr
     const binance = BINANCE_NAME.exec(name);
     const raw = HYPERLIQUID_RAW_NAME.exec(name);
     const csv = CSV_NAME.exec(name);
-    if (binance) {
+    if (name.endsWith(FILE_EXTENSION)) out.push(...marketsOf(file));
+    else if (binance) {
       const market = binance[1]!.toLowerCase() as BinanceMarket;
       out.push({
         format: "binance-raw",
@@ -179,6 +195,26 @@ async function recognise(files: readonly string[], coin: string | undefined): Pr
     }
   }
   return out;
+}
+
+/** A tape file is one recording for each of its markets. */
+function marketsOf(file: string): Recording[] {
+  const reader = new TapeFileReader(file);
+  try {
+    const { meta, span } = reader;
+    const startNs = BigInt(meta.baseWallNs) + BigInt(Math.round(span?.[0] ?? 0));
+    return meta.instruments.map(({ asset, coin, pxDecimals, szDecimals }) => ({
+      format: "tape",
+      coin,
+      asset,
+      when: String(startNs).padStart(20, "0"),
+      file,
+      venue: meta.venue,
+      grid: { pxDecimals, szDecimals },
+    }));
+  } finally {
+    reader.close();
+  }
 }
 
 /** The files of the three kinds that belong to one coin and stretch. */

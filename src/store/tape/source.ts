@@ -79,7 +79,7 @@ export interface TapeOptions {
 /**
  * Opens a recorded market.
  *
- * `path` is a file, a folder, a prefix of file names or a pattern with `*` in its last part; files that belong together are
+ * `path` is a recording or a tape file (.mmt), a folder, a prefix of file names or a pattern with `*` in its last part; files that belong together are
  * read as one tape in time order. Segments (recordings that do not follow each other, or a silence longer than
  * `maxSilenceMs`) are joined 1 s apart with a `gap` event between them; see `importTape`.
  *
@@ -92,7 +92,9 @@ export interface TapeOptions {
  */
 export async function openTape(path: string, options: TapeOptions = {}): Promise<Tape> {
   const plan = await planTape(path, options.coin);
-  const grid = gridOf(plan.coin, options.szDecimals);
+  const first = plan.recordings[0]!;
+  const ownDecimals = first.format === "tape" ? Math.min(6, first.grid.szDecimals) : undefined;
+  const grid = gridOf(plan.coin, options.szDecimals) ?? gridOf(plan.coin, ownDecimals);
   if (grid === undefined)
     throw new TapeError(
       "unknown_coin",

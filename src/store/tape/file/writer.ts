@@ -40,6 +40,8 @@ export interface TapeWriterOptions {
   readonly append?: boolean;
   /** Raw bytes of a full block. Default 256 KiB. */
   readonly blockBytes?: number;
+  /** Spare room in the header for a longer meta that `rewriteMeta` puts there. */
+  readonly metaSpareBytes?: number;
   /** "none" for the fastest reading. Default "lz4". */
   readonly codec?: "lz4" | "none";
   /** How bytes reach the disk; default `writeSync`. Tests put a full disk here. */
@@ -87,6 +89,7 @@ export class TapeFileWriter {
   private readonly write: WriteAt;
   private meta: Omit<TapeMeta, "layoutHash">;
   private headerBytes = 0;
+  private readonly metaSpareBytes: number;
   private readonly blocks: BlockInfo[] = [];
   private used = 0;
   private records = 0;
@@ -107,6 +110,7 @@ export class TapeFileWriter {
     this.isLz4 = codec === "lz4";
     this.write = options.write ?? writeSync;
     this.meta = options.meta;
+    this.metaSpareBytes = options.metaSpareBytes ?? HEADER_SPARE_BYTES;
     // Room for one more record of any kind beyond a full block.
     this.raw = new ArrayBuffer(blockBytes + 4096);
     this.rawU8 = new Uint8Array(this.raw);
@@ -254,10 +258,19 @@ export class TapeFileWriter {
     this.writeHeader(this.meta);
   }
 
+  /** Replaces the meta: what is known only after the last record. @returns false when it does not fit in the room. */
+  rewriteMeta(meta: Omit<TapeMeta, "layoutHash">): boolean {
+    const text = JSON.stringify({ ...meta, layoutHash: LAYOUT_HASH });
+    if (HEADER_FIXED_BYTES + Buffer.byteLength(text) > this.headerBytes) return false;
+    this.meta = meta;
+    this.writeHeader(meta);
+    return true;
+  }
+
   private writeHeader(meta: Omit<TapeMeta, "layoutHash">): number {
     const text = JSON.stringify({ ...meta, layoutHash: LAYOUT_HASH });
     const room =
-      this.headerBytes || HEADER_FIXED_BYTES + padded(Buffer.byteLength(text) + HEADER_SPARE_BYTES);
+      this.headerBytes || HEADER_FIXED_BYTES + padded(Buffer.byteLength(text) + this.metaSpareBytes);
     const json = Buffer.alloc(room - HEADER_FIXED_BYTES, " ");
     if (Buffer.byteLength(text) > json.length)
       throw new RangeError(`${this.path}: the header has room for ${json.length} bytes`);

@@ -1,0 +1,224 @@
+import * as abi from "../../abi/layout.js";
+import { RecordKind } from "../../abi/layout.js";
+import { pow10, Side } from "../../domain/index.js";
+import { type ColumnsBuilder, FLAG_BACKLOG, TAPE_LEVELS, TapeKind } from "./columns.js";
+import { LevelBook } from "./convert/levels.js";
+import { RecordCursor, TapeFileReader } from "./file/reader.js";
+import type { Grid } from "./instruments.js";
+import type { Recording } from "./recordings.js";
+import type { ImportTally } from "./stats.js";
+
+/** Trades without an id get one of their own, so that none is taken for a repetition of another. */
+const FIRST_OWN_TID = 2 ** 52;
+
+/**
+ * Reads one market of a tape file as the simulator's events: books as they are, or sampled from level changes every `bookEveryMs`; the
+ * tape's grid is brought onto `grid`, bids down, asks up. A state other than Live becomes a gap.
+ */
+export class TapeFileImporter {
+  private readonly book = new LevelBook();
+  private isSynced = false;
+  private isChanged = false;
+  private nextBookMs = Number.NEGATIVE_INFINITY;
+  /** A book that is due, written once all changes of its receive time are in. */
+  private due: { recvMs: number; exchMs: number } | undefined;
+  private ownTids = FIRST_OWN_TID;
+  private out!: ColumnsBuilder;
+  private pxScale = 1;
+  private szScale = 1;
+  private pxPow = 1;
+  private szPow = 1;
+
+  constructor(
+    private readonly grid: Grid,
+    private readonly bookEveryMs: number,
+    private readonly tally: ImportTally,
+  ) {}
+
+  /** A file without a snapshot continues the one before. @throws {TapeError} */
+  importFile(recording: Extract<Recording, { format: "tape" }>, out: ColumnsBuilder): void {
+    this.out = out;
+    this.pxPow = pow10(recording.grid.pxDecimals);
+    this.szPow = pow10(recording.grid.szDecimals);
+    this.pxScale = pow10(this.grid.pxDecimals) / this.pxPow;
+    this.szScale = pow10(this.grid.szDecimals) / this.szPow;
+    const reader = new TapeFileReader(recording.file);
+    try {
+      const base = BigInt(reader.meta.baseWallNs);
+      const baseMs = Number(base / 1_000_000n);
+      const baseNs = Number(base % 1_000_000n);
+      const cursor = new RecordCursor();
+      for (let block = reader.nextBlock(); block !== undefined; block = reader.nextBlock()) {
+        cursor.load(block);
+        while (cursor.next()) {
+          this.tally.lines++;
+          if (cursor.asset === recording.asset) this.record(cursor, baseMs, baseNs);
+          else this.tally.ignoredLines++;
+        }
+      }
+      this.writeDue(Number.POSITIVE_INFINITY);
+    } finally {
+      reader.close();
+    }
+  }
+
+  private record(c: RecordCursor, baseMs: number, baseNs: number): void {
+    const { f64, i64, u8 } = c.block!;
+    const at = c.at >> 3;
+    const isStamped = c.kind !== RecordKind.FeedStatus && c.kind !== RecordKind.AssetCtx;
+    const recvMs = baseMs + (baseNs + f64[at + (isStamped ? 1 : 0)]!) / 1e6;
+    const stamp = isStamped ? i64[at]! : 0n;
+    const exchMs = stamp === 0n ? Number.NaN : Number(stamp / 1_000_000n) + Number(stamp % 1_000_000n) / 1e6;
+    this.writeDue(recvMs);
+    switch (c.kind) {
+      case RecordKind.Trade:
+        this.trade(c, recvMs, exchMs);
+        return;
+      case RecordKind.Bbo: {
+        const bidLots = this.lots(f64[at + (abi.BBO_BID_SZ >> 3)]!);
+        const askLots = this.lots(f64[at + (abi.BBO_ASK_SZ >> 3)]!);
+        const bid = bidLots > 0 ? this.ticks(f64[at + (abi.BBO_BID_PX >> 3)]!, Side.Buy) : 0;
+        const ask = askLots > 0 ? this.ticks(f64[at + (abi.BBO_ASK_PX >> 3)]!, Side.Sell) : 0;
+        this.out.row(TapeKind.Bbo, recvMs, exchMs, bid, bidLots, ask, askLots);
+        return;
+      }
+      case RecordKind.Book:
+        this.copyBook(c, recvMs, exchMs);
+        return;
+      case RecordKind.BookDelta:
+        this.delta(c, recvMs, exchMs);
+        return;
+      case RecordKind.FeedStatus:
+        if (u8[c.at + abi.FEED_STATUS_STATE] === abi.FeedState.Live) return;
+        this.lose(recvMs, exchMs);
+        return;
+      default:
+        this.tally.ignoredLines++;
+    }
+  }
+
+  private trade(c: RecordCursor, recvMs: number, exchMs: number): void {
+    const { f64, i64, u8 } = c.block!;
+    const at = c.at >> 3;
+    const side = u8[c.at + abi.TRADE_SIDE] === 1 ? Side.Buy : Side.Sell;
+    const ticks = this.ticks(f64[at + (abi.TRADE_PX >> 3)]!, -side as Side);
+    const lots = this.lots(f64[at + (abi.TRADE_SZ >> 3)]!);
+    const tid = Number(i64[at + (abi.TRADE_TID >> 3)]!) || this.ownTids++;
+    const isBacklog = (u8[c.at + abi.TRADE_FLAGS]! & abi.TradeFlag.Backlog) !== 0;
+    if (lots > 0)
+      this.out.row(TapeKind.Trade, recvMs, exchMs, ticks, lots, side, tid, isBacklog ? FLAG_BACKLOG : 0);
+  }
+
+  private copyBook(c: RecordCursor, recvMs: number, exchMs: number): void {
+    const counts = [0, 0];
+    for (const side of [Side.Buy, Side.Sell] as const) {
+      const isBid = side === Side.Buy;
+      const n = c.block!.u8[c.at + (isBid ? abi.BOOK_BID_COUNT : abi.BOOK_ASK_COUNT)]!;
+      const from = c.at + (isBid ? abi.BOOK_BIDS : abi.BOOK_ASKS);
+      let lastTicks = 0;
+      for (let i = 0; i < n; i++) {
+        const level = from + i * abi.LEVEL_SIZE;
+        const ticks = this.ticks(c.block!.f64[(level + abi.LEVEL_PX) >> 3]!, side);
+        const lots = this.lots(c.block!.f64[(level + abi.LEVEL_SZ) >> 3]!);
+        if (lots === 0) continue;
+        if (ticks === lastTicks) {
+          this.out.levelSz[this.out.levelCount - 1] = this.out.levelSz[this.out.levelCount - 1]! + lots;
+          continue;
+        }
+        lastTicks = ticks;
+        this.out.level(ticks, lots, c.block!.i32[(level + abi.LEVEL_ORDERS) >> 2]!);
+        counts[isBid ? 0 : 1]!++;
+      }
+    }
+    this.out.book(recvMs, exchMs, counts[0]!, counts[1]!);
+  }
+
+  private delta(c: RecordCursor, recvMs: number, exchMs: number): void {
+    const { f64, u8 } = c.block!;
+    const at = c.at >> 3;
+    const flags = u8[c.at + abi.BOOK_DELTA_FLAGS]!;
+    this.tally.depthMessages++;
+    if ((flags & abi.DeltaFlag.Clear) !== 0) {
+      this.book.clear();
+      this.isSynced = true;
+      this.nextBookMs = Number.NEGATIVE_INFINITY;
+    }
+    if (!this.isSynced) return;
+    const side = u8[c.at + abi.BOOK_DELTA_SIDE] === 1 ? Side.Buy : Side.Sell;
+    // Levels are kept on the tape's own grid: two of them may meet on a coarser one.
+    this.book
+      .side(side)
+      .set(
+        Math.round(f64[at + (abi.BOOK_DELTA_PX >> 3)]! * this.pxPow),
+        Math.round(f64[at + (abi.BOOK_DELTA_SZ >> 3)]! * this.szPow),
+      );
+    this.isChanged = true;
+    if ((flags & abi.DeltaFlag.More) === 0 && recvMs >= this.nextBookMs) this.due ??= { recvMs, exchMs };
+  }
+
+  /** @param recvMs Of the record that comes now. */
+  private writeDue(recvMs: number): void {
+    const { due, out, book } = this;
+    if (due === undefined || recvMs === due.recvMs || !this.isChanged) return;
+    this.due = undefined;
+    if (book.isCrossed) {
+      // No exchange shows a crossed book, and which level is wrong cannot be known.
+      this.tally.brokenChains++;
+      this.lose(due.recvMs, due.exchMs);
+      return;
+    }
+    const bids = this.writeSide(Side.Buy);
+    const asks = this.writeSide(Side.Sell);
+    out.book(due.recvMs, due.exchMs, bids, asks);
+    this.isChanged = false;
+    this.nextBookMs = due.recvMs + this.bookEveryMs;
+  }
+
+  private writeSide(side: Side): number {
+    const { out } = this;
+    const levels = this.book.side(side);
+    let count = 0;
+    let lastTicks = 0;
+    // A few more, for those that meet on the coarser grid.
+    for (let n = TAPE_LEVELS; ; n *= 4) {
+      const before = out.levelCount - count;
+      out.levelCount = before;
+      count = 0;
+      lastTicks = 0;
+      for (const own of levels.best(n)) {
+        const ticks = this.ticks(own / this.pxPow, side);
+        const lots = Math.floor(levels.lotsAt(own) * this.szScale + 1e-9);
+        if (lots === 0) continue;
+        if (count > 0 && ticks === lastTicks) {
+          out.levelSz[out.levelCount - 1] = out.levelSz[out.levelCount - 1]! + lots;
+          continue;
+        }
+        if (count === TAPE_LEVELS) return count;
+        lastTicks = ticks;
+        out.level(ticks, lots, levels.ordersAt(own));
+        count++;
+      }
+      // A full list is only known to be whole when a further price ended it.
+      if (n >= levels.count || this.pxScale >= 1) return count;
+    }
+  }
+
+  private lose(recvMs: number, exchMs: number): void {
+    this.book.clear();
+    this.isSynced = false;
+    this.isChanged = false;
+    this.due = undefined;
+    this.out.row(TapeKind.Gap, recvMs, exchMs, 0, 0, 0, 0);
+  }
+
+  private ticks(px: number, side: Side): number {
+    const own = Math.round(px * this.pxPow) * this.pxScale;
+    const nearest = Math.round(own);
+    if (Math.abs(own - nearest) < 1e-6) return nearest;
+    return side === Side.Buy ? Math.floor(own) : Math.ceil(own);
+  }
+
+  private lots(sz: number): number {
+    return Math.floor(Math.round(sz * this.szPow) * this.szScale + 1e-9);
+  }
+}
