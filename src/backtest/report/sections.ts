@@ -41,6 +41,9 @@ export function table(
 
 const money = (x: number): Html => html`<span class="${tone(x)}">${usd(x)}</span>`;
 
+/** Ratios of short runs are huge: a decimal of them is noise. */
+const ratio = (x: number | null): string => number(x, x !== null && Math.abs(x) >= 100 ? 0 : 1);
+
 function tile(name: string, value: Part, note?: Part): Html {
   return html`<div class="tile"><dt>${name}</dt><dd>${value}${note !== undefined && html`<small>${note}</small>`}</dd></div>`;
 }
@@ -72,9 +75,9 @@ ${tile("Inventory", money(parts.driftUsd), "later moves of what was held")}
 ${tile("Fees", money(-parts.feesUsd), `maker ${plain(s.fees.makerBps)}, taker ${plain(s.fees.takerBps)} bps`)}
 ${tile("Funding", money(parts.fundingUsd))}
 ${tile("Largest drawdown", usd(f.drawdown.usd), percent(f.drawdown.share, 3))}
-${tile("Sharpe ratio", f.sharpe === null ? NONE : html`${number(f.sharpe.value, 1)} ± ${number(f.sharpe.error, 1)}`, f.sharpe === null ? "no returns to speak of" : years)}
-${tile("Sortino ratio", number(f.sortino, 1), f.sortino === null ? "no losses to divide by" : years)}
-${tile("Calmar ratio", number(f.calmar, 1), f.calmar === null ? "no drawdown to divide by" : years)}
+${tile("Sharpe ratio", f.sharpe === null ? NONE : html`${ratio(f.sharpe.value)} ± ${ratio(f.sharpe.error)}`, f.sharpe === null ? "no returns to speak of" : years)}
+${tile("Sortino ratio", ratio(f.sortino), f.sortino === null ? "no losses to divide by" : years)}
+${tile("Calmar ratio", ratio(f.calmar), f.calmar === null ? "no drawdown to divide by" : years)}
 ${tile("Turnover", `${number(f.turnover, 2)} ×`, `of equity; ${number(f.turnoverPerDay, 1)} × a day`)}
 ${tile("Fills", number(s.fills), `${percent(f.makerShare)} as maker, ${usd(s.volumeUsd)}`)}
 ${tile("Fill rate", percent(f.orderFillShare), "of the orders that rested")}
@@ -380,10 +383,10 @@ export function comparisonTable(runs: readonly ReportInput[], figures: readonly 
     ["largest drawdown", (_r, f) => usd(f.drawdown.usd)],
     [
       "Sharpe ratio",
-      (_r, f) => (f.sharpe === null ? NONE : `${number(f.sharpe.value, 1)} ± ${number(f.sharpe.error, 1)}`),
+      (_r, f) => (f.sharpe === null ? NONE : `${ratio(f.sharpe.value)} ± ${ratio(f.sharpe.error)}`),
     ],
-    ["Sortino ratio", (_r, f) => number(f.sortino, 1)],
-    ["Calmar ratio", (_r, f) => number(f.calmar, 1)],
+    ["Sortino ratio", (_r, f) => ratio(f.sortino)],
+    ["Calmar ratio", (_r, f) => ratio(f.calmar)],
     ["fills", (r) => number(r.summary.fills)],
     ["fill rate", (_r, f) => percent(f.orderFillShare)],
     ["maker share", (_r, f) => percent(f.makerShare)],

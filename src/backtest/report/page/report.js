@@ -282,7 +282,7 @@
       g.fillStyle = css("--soft");
       g.textBaseline = "middle";
       g.textAlign = "right";
-      const step = niceStep(high - low, (height - TOP - BOTTOM) / 34);
+      const step = niceStep(high - low, (height - TOP - BOTTOM) / 26);
       const decimals = Math.max(0, Math.min(8, -Math.floor(Math.log10(step) + 1e-9)));
       for (let v = Math.ceil(low / step) * step; v <= high; v += step) {
         const at = Math.round(y(v)) + 0.5;
