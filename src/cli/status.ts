@@ -50,14 +50,22 @@ async function gather(flags: StatusFlags): Promise<AccountStatus> {
     "network.password_file": flags.passwordFile,
   });
   const network = config.network.base_url;
-  const address =
-    flags.address === undefined ? await keyAddress(flags, config, path) : parseAddress(flags.address);
+  const address = await addressOf(flags, config, path);
   const info = await venueInfo(network, flags.port);
   const coins = (flags.asset ?? "")
     .split(",")
     .map((name) => name.trim())
     .filter((name) => name !== "");
   return accountStatus(info, { network, address, coins, dex: flags.dex });
+}
+
+/** The account that is asked for, else the one that `run` would trade for with this configuration. */
+async function addressOf(flags: StatusFlags, config: Config, path: string | undefined): Promise<string> {
+  if (flags.address !== undefined) return parseAddress(flags.address);
+  // A key on the command line asks for its own account.
+  const isKeyNamed = flags.privateKey !== undefined || flags.keystore !== undefined;
+  const vault = config.network.vault_address?.toLowerCase();
+  return vault === undefined || isKeyNamed ? await keyAddress(flags, config, path) : vault;
 }
 
 async function keyAddress(

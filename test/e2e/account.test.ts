@@ -1,4 +1,4 @@
-import { readdirSync, readFileSync } from "node:fs";
+import { readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { createServer } from "node:http";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
@@ -74,6 +74,16 @@ describe.concurrent("the account on a simulated exchange with builder-deployed d
     const stranger = await status("--address", `0x${"77".repeat(20)}`);
     expect(stranger).toMatchObject({ equityUsd: 0, positions: [], openOrders: [] });
     expect(stranger.account.role).toBe("missing");
+  });
+
+  test("status shows the sub-account or vault that the configuration trades for", async () => {
+    const w = await workspace();
+    const vault = `0x${"Ab".repeat(20)}`;
+    const config = join(w.dir, "config.toml");
+    writeFileSync(config, `[network]\nvault_address = "${vault}"\n`);
+    expect((await status("--config", config)).account.address).toBe(vault.toLowerCase());
+    const other = `0x${"77".repeat(20)}`;
+    expect((await status("--config", config, "--address", other)).account.address).toBe(other);
   });
 
   test("status --asset and --dex show only what was asked for, under the user's own spelling", async () => {

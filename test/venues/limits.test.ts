@@ -120,6 +120,20 @@ describe("a 429", () => {
     });
   });
 
+  test("at the end questions are tried again soon after a refusal: what rests must be known in time", async () => {
+    const { sched, budget, ask } = bench();
+    budget.onRefused();
+    budget.hasNoOrders = true;
+    budget.patienceMs = 3_000;
+    expect(await ask("frontendOpenOrders", 1_000)).toBe("waiting");
+    await sched.run(sched.nowMs + 1_500);
+    expect(budget.isBlocked).toBe(true);
+    expect(await ask("frontendOpenOrders")).toBe("yes");
+    budget.onRefused();
+    expect(await ask("frontendOpenOrders", 1_500)).toBe("waiting");
+    expect(await ask("frontendOpenOrders", 1_000)).toBe("yes");
+  });
+
   test("a question that could only wait beyond its patience fails at once, unasked", async () => {
     const { budget, ask } = bench();
     budget.onRefused();

@@ -21,6 +21,8 @@ const POSTS_RESERVE = 10;
 
 const BLOCK_FIRST_MS = 10_000;
 const BLOCK_MAX_MS = 60_000;
+/** At the end, when only questions are left: whether anything rests must be known before a long block has passed. */
+const CLOSING_BLOCK_NS = 2e9;
 /** A refusal this long after the last block begins anew. */
 const CALM_NS = 300e9;
 const POLL_MS = 100;
@@ -136,7 +138,7 @@ export interface IpBudgetOptions {
 export class IpBudget {
   /** How long a question may wait: long at start, short while trading, shorter at the end. */
   patienceMs = DEFAULT_PATIENCE_MS;
-  /** No orders any more: questions may use the whole weight. */
+  /** No orders any more: questions may use the whole weight, and a block is short for them. */
   hasNoOrders = false;
   /** 429 answers since the start. */
   refusals = 0;
@@ -144,6 +146,7 @@ export class IpBudget {
   private readonly actions: LastMinute;
   private readonly posts: LastMinute;
   private blockedUntilNs: number;
+  private refusedAtNs = Number.NEGATIVE_INFINITY;
   private blockMs = BLOCK_FIRST_MS;
 
   constructor(private readonly o: IpBudgetOptions) {
@@ -195,7 +198,7 @@ export class IpBudget {
     const weight = infoWeight(type);
     const untilNs = clock.monoNs() + this.patienceMs * 1e6;
     while (!this.hasRoom(type, weight)) {
-      const endNs = Math.max(clock.monoNs(), this.blockedUntilNs);
+      const endNs = Math.max(clock.monoNs(), this.questionsBlockedUntilNs);
       if (endNs >= untilNs) {
         throw new VenueError(
           "RateLimited",
@@ -218,8 +221,9 @@ export class IpBudget {
   onRefused(): void {
     const { clock, rng } = this.o;
     this.refusals++;
-    if (this.isBlocked) return;
     const now = clock.monoNs();
+    this.refusedAtNs = now;
+    if (this.isBlocked) return;
     this.blockMs =
       now - this.blockedUntilNs > CALM_NS ? BLOCK_FIRST_MS : Math.min(BLOCK_MAX_MS, 2 * this.blockMs);
     const ms = this.blockMs * (1 + 0.5 * rng.uniform());
@@ -227,8 +231,14 @@ export class IpBudget {
     this.o.onRefused?.(ms);
   }
 
+  private get questionsBlockedUntilNs(): number {
+    return this.hasNoOrders
+      ? Math.min(this.blockedUntilNs, this.refusedAtNs + CLOSING_BLOCK_NS)
+      : this.blockedUntilNs;
+  }
+
   private hasRoom(type: string, weight: number): boolean {
-    if (this.isBlocked) return false;
+    if (this.o.clock.monoNs() < this.questionsBlockedUntilNs) return false;
     const asked = this.questions.sum;
     const acted = this.actions.sum;
     // An order's fate is worth as much as an order.
