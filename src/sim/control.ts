@@ -150,7 +150,7 @@ const COMMANDS: Readonly<Record<string, Command>> = {
  */
 export function runControl(target: ControlTarget, body: unknown): object {
   const names = Object.keys(COMMANDS).join(", ");
-  if (typeof body !== "object" || body === null || Array.isArray(body)) {
+  if (typeof body !== "object" || body === null || Array.isArray(body) || !("type" in body)) {
     throw new ControlError(`want a JSON object such as {"type":"clearFaults"}; types: ${names}`);
   }
   const { type, ...fields } = body as Record<string, unknown>;
@@ -183,6 +183,8 @@ export function controlState(target: ControlTarget): object {
     faults: faults.rules(),
     counts: faults.counts(),
     stats: target.stats(),
+    usage:
+      'POST here {"type":"one of commands", and its fields}, as {"type":"moveMarket","coin":"BTC","bps":-50}',
     commands: Object.fromEntries(Object.entries(COMMANDS).map(([name, c]) => [name, c.fields])),
   };
 }

@@ -67,6 +67,7 @@ describe("the simulator's own door", () => {
   });
 
   test.each([
+    [{ command: "clearFaults" }, /want a JSON object such as {"type":"clearFaults"}; types: setFaults/],
     [{ type: "explode" }, /unknown command "explode"; want one of setFaults, clearFaults/],
     [[], /want a JSON object/],
     [{ type: "setFaults", faults: ["loss:rate=7"] }, /rate is 7; want a number from 0 to 1/],
