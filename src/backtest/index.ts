@@ -6,8 +6,31 @@
  * exchange core alone.
  */
 
+export {
+  type FittedDist,
+  type FittedQueue,
+  fitDelay,
+  fitQueue,
+  type QueueStep,
+  type QueueTrace,
+} from "./fit.js";
+export {
+  type FittedModels,
+  fitRun,
+  type LoadedModels,
+  loadFitted,
+  modelsOf,
+} from "./fit-run.js";
 export { DEFAULT_LATENCY, type Dist, type FeedDist, type LatencySpec, ZERO_LATENCY } from "./latency.js";
 export { type LeakTestOptions, leakTests } from "./leaks.js";
+export {
+  type ComparedFill,
+  type FillMatch,
+  type PnlGap,
+  type Reconciliation,
+  reconcileFills,
+} from "./reconcile.js";
+export { type ReconcileOptions, type RunReconciliation, reconcileRun } from "./reconcile-run.js";
 export * from "./report/index.js";
 export {
   type BacktestOptions,

@@ -7,6 +7,7 @@ import { backtestCommand } from "./backtest.js";
 import { clearKillCommand } from "./clear-kill.js";
 import { configCommands } from "./config.js";
 import { keyCommand } from "./key.js";
+import { fitCommand, reconcileCommand } from "./reconcile.js";
 import { recordCommand } from "./record.js";
 import { replayCommand } from "./replay.js";
 import { reportError } from "./report-error.js";
@@ -33,6 +34,8 @@ program.addCommand(sweepCommand());
 program.addCommand(workerCommand());
 program.addCommand(clearKillCommand());
 program.addCommand(replayCommand());
+program.addCommand(reconcileCommand());
+program.addCommand(fitCommand());
 program.addCommand(keyCommand());
 for (const command of configCommands()) program.addCommand(command);
 

@@ -246,6 +246,7 @@ class Run {
       midPx: facts.midPx,
       fees: facts.fees,
       plan,
+      accountValueUsd: facts.funds.reduce((sum, f) => sum + f.accountValueUsd, 0),
       seed,
       sessionId,
       nonceLane,

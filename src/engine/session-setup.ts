@@ -29,6 +29,8 @@ export interface SessionSetup {
   readonly midPx: readonly number[];
   readonly fees: VenueFacts["fees"];
   readonly plan: Plan;
+  /** Of all clearinghouses traded in, at the start. */
+  readonly accountValueUsd: number;
   readonly seed: number;
   readonly sessionId: number;
   readonly nonceLane: number | undefined;

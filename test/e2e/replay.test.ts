@@ -1,6 +1,7 @@
 import { readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { beforeAll, describe, expect, test } from "vitest";
+import type { RunReconciliation } from "../../src/backtest/index.js";
 import { type ReplayOptions, replayJournal } from "../../src/engine/replay.js";
 import { findRunJournal, JournalKind, JournalReader } from "../../src/store/index.js";
 import { Program, type Workspace, workspace } from "./program.js";
@@ -106,6 +107,21 @@ describe("a recorded run through this build", () => {
       writeFileSync(file, whole);
     }
     expect(readdirSync(dir).filter((f) => f.startsWith(runId)).length).toBeGreaterThan(1);
+  });
+
+  test("and its backtest on its own market data explain each other to the last cent", async () => {
+    const { code, out } = await new Program(["reconcile", join(calm.dir, "data", "journal"), "--json"])
+      .finished;
+    expect(code, out).toBe(0);
+    const { markets } = JSON.parse(out) as RunReconciliation;
+    const { pnl: p, liveFills, matchedShare } = markets[0]!;
+    expect(liveFills).toBe(calm.summary()["fills"]);
+    expect(p.missedUsd + p.extraUsd + p.priceUsd + p.latencyUsd + p.feesUsd + p.fundingUsd).toBeCloseTo(
+      p.gapUsd,
+      9,
+    );
+    // The same market, the same engine: most of it must be the same.
+    expect(matchedShare).toBeGreaterThan(0.5);
   });
 
   test("no secret is in the journal", () => {
