@@ -655,7 +655,7 @@ class Run {
 function checkWritable(path: string, option: string): void {
   try {
     mkdirSync(dirname(path), { recursive: true });
-    closeSync(openSync(path, "a"));
+    closeSync(openSync(path, "a", 0o640));
   } catch (cause) {
     throw new SizingError(
       `${option} ${path} cannot be written (${(cause as NodeJS.ErrnoException).code ?? "error"}): name a file in a folder of yours`,
