@@ -1,6 +1,7 @@
 import { writeFileSync } from "node:fs";
+import { basename } from "node:path";
 import { Command, InvalidArgumentError } from "commander";
-import type { BacktestSummary, Dist, FeedDist } from "../backtest/index.js";
+import type { BacktestOptions, BacktestSummary, Dist, FeedDist } from "../backtest/index.js";
 import { loadConfig } from "../config/index.js";
 import { integer, number } from "./arguments.js";
 
@@ -21,6 +22,10 @@ interface BacktestFlags {
   equity: number;
   journal?: string;
   summary?: string;
+  report?: string;
+  save?: string;
+  leakTests?: boolean;
+  name?: string;
   verbose?: boolean;
 }
 
@@ -47,6 +52,13 @@ export function backtestCommand(): Command {
     .option("--equity <usd>", "account value at the start", number(1, 1e12), 100_000)
     .option("--journal <dir>", "write the run's journal into this folder")
     .option("--summary <file>", "write a JSON summary")
+    .option("--report <file>", "write an HTML report")
+    .option("--save <file>", "keep the run for `market-maker report` (.json or .json.gz)")
+    .option(
+      "--leak-tests",
+      "put the run to tests that it would fail if it knew its future: a dozen more runs",
+    )
+    .option("--name <name>", "what the report calls the run (default: the tape's)")
     .option("--verbose", "the engine's log, on stderr")
     .action(async (flags: BacktestFlags) => {
       await backtest(flags);
@@ -60,7 +72,8 @@ function time(text: string): number {
 }
 
 async function backtest(flags: BacktestFlags): Promise<void> {
-  const { findTapes, parseDist, parseFeed, parseQueue, runBacktest } = await import("../backtest/index.js");
+  const { findTapes, leakTests, parseDist, parseFeed, parseQueue, runBacktest, saveRun, writeReport } =
+    await import("../backtest/index.js");
   const { config } = loadConfig(flags.config, {});
   const zero: Dist & FeedDist = { kind: "constant", ms: 0 };
   const isZero = flags.zeroLatency === true;
@@ -68,7 +81,7 @@ async function backtest(flags: BacktestFlags): Promise<void> {
   const bar = progressBar();
   try {
     for (const note of tapes.notes) process.stderr.write(`${note}\n`);
-    const { summary } = await runBacktest({
+    const backtest: BacktestOptions = {
       tapes: tapes.paths,
       ...(flags.asset === undefined ? {} : { coin: flags.asset }),
       config,
@@ -94,11 +107,30 @@ async function backtest(flags: BacktestFlags): Promise<void> {
               process.stderr.write(`${level} ${event} ${JSON.stringify(fields ?? {})}\n`),
           }
         : {}),
-    });
+    };
+    const { summary, series } = await runBacktest(backtest);
+    const badges =
+      flags.leakTests === true
+        ? await leakTests({
+            backtest,
+            base: { summary, series },
+            onProgress: (done, of) => bar.show(done / of),
+          })
+        : [];
     bar.end();
     const named = { ...summary, tapes: flags.tape };
     if (flags.summary !== undefined) writeFileSync(flags.summary, `${JSON.stringify(named, null, 2)}\n`);
+    const run = {
+      name: flags.name ?? flags.tape.map((t) => basename(t)).join(" + "),
+      summary: named,
+      series,
+      badges,
+      config,
+    };
+    if (flags.save !== undefined) saveRun(flags.save, run);
+    if (flags.report !== undefined) writeReport(flags.report, [run]);
     process.stdout.write(table(named));
+    for (const b of badges) process.stdout.write(`${b.status.padEnd(5)} ${b.label}: ${b.detail}\n`);
     if (summary.killReason !== null) process.exitCode = 2;
   } finally {
     bar.end();
