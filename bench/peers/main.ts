@@ -11,7 +11,7 @@ import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import type { QueueModelSpec } from "../../src/sim/index.js";
 import { laps, readCapture, writeEventArray, writeTape } from "./capture.js";
-import { firstDifference, matchFills } from "./compare.js";
+import { firstDifference, joined, matchFills } from "./compare.js";
 import { BEAT_OFFSET_MS, type PeerFill, runOurs, type StrategyOptions } from "./simple-strategy.js";
 
 const { values } = parseArgs({
@@ -41,6 +41,7 @@ try {
 interface PeerOutput {
   readonly version: string;
   readonly events: number;
+  readonly volumeLots: number;
   readonly positionLots: number;
   readonly feesUsd: number;
   readonly pnlUsd: number;
@@ -48,7 +49,13 @@ interface PeerOutput {
   readonly seconds: readonly number[];
 }
 
+/** Of all threads, so that a busy machine does not count. */
+const processorS = (): number => {
+  const { user, system } = process.cpuUsage();
+  return (user + system) / 1e6;
+};
 const median = (xs: readonly number[]): number => [...xs].sort((a, b) => a - b)[Math.floor(xs.length / 2)]!;
+const LOTS_PER_BTC = 1e5;
 const rounds = Number(values.rounds);
 const dir = mkdtempSync(join(tmpdir(), "mm-peers-"));
 const base = {
@@ -87,9 +94,10 @@ try {
   process.stdout.write(
     `${values.data}: ${events.length} events (levels and prints) over ${((events.at(-1)!.exchMs - events[0]!.exchMs) / 1000).toFixed(0)} s, ${values.laps} laps\n` +
       `both: mid ± ${base.halfSpreadBps} bps every ${base.beatMs} ms, moved when off by more than ${base.moveTicks} ticks, 0.01 BTC, cap 0.1 BTC, feed ${base.feedMs} ms, orders ${base.orderMs} ms, answers ${base.ackMs} ms\n\n` +
-      "| queue | side | fills | volume, BTC | position, BTC | fees, USD | P&L, USD | events/s |\n|---|---|---|---|---|---|---|---|\n",
+      "| queue | side | orders filled | volume, BTC | position, BTC | fees, USD | P&L, USD | events per processor second |\n|---|---|---|---|---|---|---|---|\n",
   );
   const results: unknown[] = [];
+  const notes: string[] = [];
   for (const [name, queue] of MODELS) {
     const o: StrategyOptions = { ...base, queue };
     const options = join(dir, "options.json");
@@ -108,43 +116,55 @@ try {
       szLots,
     }));
     const seconds: number[] = [];
-    let ours = await runOurs(tape, o, () => performance.now());
+    let ours = await runOurs(tape, o, processorS);
     for (let round = 0; round < rounds; round++) {
-      ours = await runOurs(tape, o, () => performance.now());
+      ours = await runOurs(tape, o, processorS);
       seconds.push(ours.seconds);
     }
-    const volume = (fills: readonly PeerFill[]): number => fills.reduce((sum, f) => sum + f.szLots, 0) / 1e5;
+    const ourOrders = joined(ours.fills, o.szLots);
+    const peerOrders = joined(peerFills, o.szLots);
+    const ourVolume = ours.fills.reduce((sum, f) => sum + f.szLots, 0);
     const rate = (n: number, s: readonly number[]): number => n / median(s);
-    const line = (
-      side: string,
-      fills: readonly PeerFill[],
-      pos: number,
-      fees: number,
-      pnl: number,
-      r: number,
-    ): void => {
-      process.stdout.write(
-        `| ${name} | ${side} | ${fills.length} | ${volume(fills).toFixed(3)} | ${(pos / 1e5).toFixed(3)} | ${fees.toFixed(2)} | ${pnl.toFixed(2)} | ${(r / 1e6).toFixed(2)} M |\n`,
-      );
-    };
     const peerRate = rate(peer.events, peer.seconds);
     const ourRate = rate(ours.events, seconds);
-    line(`hftbacktest ${peer.version}`, peerFills, peer.positionLots, peer.feesUsd, peer.pnlUsd, peerRate);
-    line("market-maker", ours.fills, ours.positionLots, ours.feesUsd, ours.pnlUsd, ourRate);
-    const match = matchFills(ours.fills, peerFills);
-    process.stdout.write(
-      `| ${name} | ratio | ${(ours.fills.length / peerFills.length).toFixed(3)} | ${(volume(ours.fills) / volume(peerFills)).toFixed(3)} | | | | ${(ourRate / peerRate).toFixed(2)} |\n`,
-    );
-    process.stderr.write(
-      `${name}: ${match.same} fills the same, ${match.onlyOurs.length} only ours, ${match.onlyPeer.length} only hftbacktest's; ${firstDifference(ours.fills, peerFills)}\n`,
+    const row = (side: string, cells: readonly string[]): void => {
+      process.stdout.write(`| ${[name, side, ...cells].join(" | ")} |\n`);
+    };
+    const figures = (
+      r: { positionLots: number; feesUsd: number; pnlUsd: number },
+      orders: number,
+      volume: number,
+      perSecond: number,
+    ): string[] => [
+      String(orders),
+      (volume / LOTS_PER_BTC).toFixed(3),
+      (r.positionLots / LOTS_PER_BTC).toFixed(3),
+      r.feesUsd.toFixed(2),
+      r.pnlUsd.toFixed(2),
+      `${(perSecond / 1e6).toFixed(2)} M`,
+    ];
+    row(`hftbacktest ${peer.version}`, figures(peer, peerOrders.length, peer.volumeLots, peerRate));
+    row("market-maker", figures(ours, ourOrders.length, ourVolume, ourRate));
+    row("ratio", [
+      (ourOrders.length / peerOrders.length).toFixed(3),
+      (ourVolume / peer.volumeLots).toFixed(3),
+      "",
+      (ours.feesUsd / peer.feesUsd).toFixed(3),
+      (ours.pnlUsd / peer.pnlUsd).toFixed(3),
+      (ourRate / peerRate).toFixed(2),
+    ]);
+    const match = matchFills(ourOrders, peerOrders);
+    notes.push(
+      `${name}: ${match.same} orders filled alike (side, price, size, within 1 ms), ${match.onlyOurs.length} only here, ${match.onlyPeer.length} only in hftbacktest; ${firstDifference(ourOrders, peerOrders)}`,
     );
     results.push({
       queue: name,
-      ours: { ...ours, fills: ours.fills.length, seconds },
-      peer: { ...peer, fills: peerFills.length },
-      match: { same: match.same, onlyOurs: match.onlyOurs.length, onlyPeer: match.onlyPeer.length },
+      ours: { ...ours, fills: ourOrders.length, seconds },
+      peer: { ...peer, fills: peerOrders.length },
+      same: match.same,
     });
   }
+  process.stdout.write(`\n${notes.join("\n")}\n`);
   if (values.json !== undefined) writeFileSync(values.json, `${JSON.stringify(results, null, 2)}\n`);
 } finally {
   rmSync(dir, { recursive: true, force: true });

@@ -51,6 +51,7 @@ export interface PeerResult {
   /** At the last mid, after fees. */
   readonly pnlUsd: number;
   readonly feesUsd: number;
+  /** By the caller's stopwatch. */
   readonly seconds: number;
 }
 
@@ -73,9 +74,9 @@ class OwnSide {
 export async function runOurs(
   tape: string,
   o: StrategyOptions,
-  stopwatchMs: () => number,
+  stopwatchS: () => number,
 ): Promise<PeerResult> {
-  const startedMs = stopwatchMs();
+  const startedS = stopwatchS();
   const window = new TapeWindow({
     paths: [tape],
     feed: { kind: "constant", ms: o.feedMs },
@@ -226,7 +227,7 @@ export async function runOurs(
     positionLots,
     pnlUsd: cashUsd + (positionLots / szScale) * mid - feesUsd,
     feesUsd,
-    seconds: (stopwatchMs() - startedMs) / 1000,
+    seconds: stopwatchS() - startedS,
   };
 }
 

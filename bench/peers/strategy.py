@@ -7,7 +7,7 @@ import time
 import numpy as np
 from numba import njit
 from hftbacktest import (
-    BacktestAsset, HashMapMarketDepthBacktest, ROIVectorMarketDepthBacktest, GTX, LIMIT, BUY,
+    BacktestAsset, HashMapMarketDepthBacktest, ROIVectorMarketDepthBacktest, GTX, LIMIT, BUY, NONE,
 )
 import hftbacktest
 
@@ -56,7 +56,7 @@ def run(hbt, tick, lot, half_bps, move_ticks, sz_lots, cap_lots, beat_ns, offset
                 has_bid = True
             else:
                 has_ask = True
-            if order.cancellable and abs(order.price_tick - target) > move_ticks:
+            if order.req == NONE and abs(order.price_tick - target) > move_ticks:
                 if order.side == BUY:
                     cancel_a = order.order_id
                 else:
@@ -104,18 +104,19 @@ def main():
     for _ in range(o["rounds"] + 1):
         fills = np.zeros((200000, 4), np.int64)
         hbt = build([asset(data, o)])
-        started = time.perf_counter()
+        started = time.process_time()
         count = run(
             hbt, 0.1, 0.00001, o["halfSpreadBps"], o["moveTicks"], o["szLots"], o["capLots"],
             int(o["beatMs"] * 1e6), int(o["offsetMs"] * 1e6), fills,
         )
-        seconds.append(time.perf_counter() - started)
+        seconds.append(time.process_time() - started)
         state = hbt.state_values(0)
         depth = hbt.depth(0)
         mid = (depth.best_bid + depth.best_ask) / 2
         out = {
             "version": hftbacktest.__version__,
             "events": len(data),
+            "volumeLots": round(state.trading_volume / 0.00001),
             "positionLots": round(state.position / 0.00001),
             "feesUsd": state.fee,
             "pnlUsd": state.balance + state.position * mid - state.fee,

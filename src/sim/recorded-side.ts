@@ -7,6 +7,8 @@ import type { Side } from "../domain/index.js";
 
 /** Deeper levels are forgotten: nobody quotes there. */
 const CAPACITY = 4096;
+/** Fewer levels are moved faster one by one than by three calls of the runtime. */
+const LONG_MOVE = 32;
 
 export class RecordedSide {
   count = 0;
@@ -114,18 +116,36 @@ export class RecordedSide {
       this.close(0);
       i--;
     }
-    this.pxTicks.copyWithin(i + 1, i, this.count);
-    this.szLots.copyWithin(i + 1, i, this.count);
-    this.orders.copyWithin(i + 1, i, this.count);
-    this.pxTicks[i] = pxTicks;
+    const { pxTicks: px, szLots: sz, orders } = this;
+    if (this.count - i > LONG_MOVE) {
+      px.copyWithin(i + 1, i, this.count);
+      sz.copyWithin(i + 1, i, this.count);
+      orders.copyWithin(i + 1, i, this.count);
+    } else {
+      for (let k = this.count; k > i; k--) {
+        px[k] = px[k - 1]!;
+        sz[k] = sz[k - 1]!;
+        orders[k] = orders[k - 1]!;
+      }
+    }
+    px[i] = pxTicks;
     this.count++;
     return i;
   }
 
   private close(i: number): void {
-    this.pxTicks.copyWithin(i, i + 1, this.count);
-    this.szLots.copyWithin(i, i + 1, this.count);
-    this.orders.copyWithin(i, i + 1, this.count);
+    const { pxTicks: px, szLots: sz, orders } = this;
+    if (this.count - i > LONG_MOVE) {
+      px.copyWithin(i, i + 1, this.count);
+      sz.copyWithin(i, i + 1, this.count);
+      orders.copyWithin(i, i + 1, this.count);
+    } else {
+      for (let k = i + 1; k < this.count; k++) {
+        px[k - 1] = px[k]!;
+        sz[k - 1] = sz[k]!;
+        orders[k - 1] = orders[k]!;
+      }
+    }
     this.count--;
   }
 }
