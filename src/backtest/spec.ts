@@ -6,10 +6,12 @@ import type { Dist, FeedDist } from "./latency.js";
 
 /** @throws {RangeError} naming what is accepted. */
 export function parseQueue(text: string): QueueModelSpec {
-  if (text === "risk-averse" || text === "log") return { kind: text };
+  if (text === "risk-averse" || text === "log" || text === "l3") return { kind: text };
   const n = /^power:([0-9.]+)$/.exec(text)?.[1];
   if (n !== undefined && Number(n) > 0 && Number(n) <= 10) return { kind: "power", n: Number(n) };
-  throw new RangeError(`queue model "${text}": want risk-averse, log, or power:N with N up to 10`);
+  throw new RangeError(
+    `queue model "${text}": want risk-averse, log, power:N with N up to 10, or l3 on an order-level tape`,
+  );
 }
 
 const DIST = "want a number of ms, lognormal:MEDIAN_MS:SIGMA";

@@ -44,7 +44,7 @@ export function backtestCommand(): Command {
     .option("--seed <n>", "of everything random: latencies, ids", integer(0, 2 ** 31 - 1), 1)
     .option("--maker-bps <bps>", "maker fee; negative: a rebate", number(-10, 100), 1.5)
     .option("--taker-bps <bps>", "taker fee", number(-10, 100), 4.5)
-    .option("--queue <model>", "risk-averse, log, power:N", "risk-averse")
+    .option("--queue <model>", "risk-averse, log, power:N, or l3 on an order-level tape", "risk-averse")
     .option("--feed-latency <dist>", "market data to us: ms, lognormal:MEDIAN:SIGMA, tape:FLOOR_MS", "tape:5")
     .option("--order-latency <dist>", "orders to the venue: ms, lognormal:MEDIAN:SIGMA", "lognormal:40:0.4")
     .option("--ack-latency <dist>", "answers and fills to us", "lognormal:20:0.4")

@@ -15,7 +15,9 @@
  *    ahead: displayed size goes first.
  * 5. A recorded sell order comes to rest at or below our price: it would have traded with us, up to its size.
  *
- * Recordings must tell an aggressor's own executions apart: only what rests is an `Add`, only a resting order is executed.
+ * Some recordings list an aggressor before its trades and tell the executions of both orders. An order that crosses the recorded book is
+ * taken for such a one: what it meets is executed by the rules above, its own executions are not, and what is left of it when the book
+ * is no longer crossed comes to rest (rule 5).
  *
  * Source: price–time priority; "queue position" as hftbacktest's L3 FIFO model defines it.
  */
@@ -33,6 +35,10 @@ class RecordedOrder {
   szLots = 0;
   /** Arrival number: lower stands ahead. */
   place = 0;
+  /** It came in through the recorded book. */
+  isAggressor = false;
+  /** Of an aggressor: lots that it met less lots that it has told as its own executions. */
+  metLots = 0;
 }
 
 interface QueueLevel {
@@ -47,6 +53,8 @@ export class L3Queue {
   private readonly askLevels = new Map<number, QueueLevel>();
   private readonly spareOrders: RecordedOrder[] = [];
   private readonly spareLevels: QueueLevel[] = [];
+  /** The newest order that crosses the recorded book. */
+  private aggressor: RecordedOrder | undefined;
   private lastPlace = 0;
   /** Between a clearing and the first event that is no Add: the orders told may all have been there before ours. */
   private isSnapshot = false;
@@ -143,6 +151,7 @@ export class L3Queue {
     this.bids.clear();
     this.asks.clear();
     this.isSnapshot = true;
+    this.aggressor = undefined;
     for (const own of [this.ownBids, this.ownAsks]) {
       for (const o of own) {
         o.place = Number.POSITIVE_INFINITY;
@@ -165,7 +174,6 @@ export class L3Queue {
     if (known !== undefined) this.leave(oid, known, known.szLots);
     const opposite = side === Side.Buy ? this.asks : this.bids;
     const isAggressor = opposite.count > 0 && side * opposite.bestTicks <= side * pxTicks;
-    // Rule 5. An aggressor's trades are told as executions of what it met.
     if (!isAggressor && !this.isSnapshot)
       this.execute(-side as Side, pxTicks, Number.POSITIVE_INFINITY, szLots, fill);
     const order = this.spareOrders.pop() ?? new RecordedOrder();
@@ -173,6 +181,9 @@ export class L3Queue {
     order.pxTicks = pxTicks;
     order.szLots = szLots;
     order.place = ++this.lastPlace;
+    order.isAggressor = isAggressor;
+    order.metLots = 0;
+    if (isAggressor) this.aggressor = order;
     this.orders.set(oid, order);
     this.change(side, pxTicks, szLots, 1);
     if (!this.isSnapshot) return;
@@ -193,9 +204,34 @@ export class L3Queue {
 
   private executeOrder(oid: number, order: RecordedOrder, szLots: number, fill: FillPiece): number {
     const traded = Math.min(szLots, order.szLots);
+    const { aggressor } = this;
+    if (order.isAggressor && (order.metLots >= traded || this.crosses(order))) {
+      order.metLots -= traded;
+      this.leave(oid, order, traded);
+      return traded;
+    }
     this.execute(order.side, order.pxTicks, order.place, traded, fill);
     this.shrink(oid, order, traded);
+    if (aggressor !== undefined && aggressor.side !== order.side) {
+      aggressor.metLots += traded;
+      this.endAggression(aggressor, fill);
+    }
     return traded;
+  }
+
+  private crosses(order: RecordedOrder): boolean {
+    const { side, pxTicks } = order;
+    const opposite = side === Side.Buy ? this.asks : this.bids;
+    return opposite.count > 0 && side * opposite.bestTicks <= side * pxTicks;
+  }
+
+  /** The aggressor has met all that it could: the rest of it meets ours. */
+  private endAggression(aggressor: RecordedOrder, fill: FillPiece): void {
+    if (aggressor.szLots > 0 && this.crosses(aggressor)) return;
+    this.aggressor = undefined;
+    const restLots = aggressor.szLots - Math.max(0, aggressor.metLots);
+    if (restLots > 0)
+      this.execute(-aggressor.side as Side, aggressor.pxTicks, Number.POSITIVE_INFINITY, restLots, fill);
   }
 
   /** Rules 2 to 4: `szLots` of the recorded order with this place were executed. */
@@ -240,6 +276,7 @@ export class L3Queue {
     this.change(order.side, order.pxTicks, -szLots, isGone ? -1 : 0);
     if (!isGone) return;
     this.orders.delete(oid);
+    if (this.aggressor === order) this.aggressor = undefined;
     this.spareOrders.push(order);
   }
 

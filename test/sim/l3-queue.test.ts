@@ -162,6 +162,38 @@ describe.each([
     expect(s.fills).toHaveLength(1);
   });
 
+  describe("of a recording that lists an aggressor before its trades", () => {
+    it.each([
+      ["its own executions first", true],
+      ["those of the orders it met first", false],
+    ])("fills from what it met, not from what it tells of itself: %s", (_what, isOwnFirst) => {
+      const s = new Scenario(way);
+      const behind = s.rest(1000, 4);
+      const ours = new BookOrder(99, 1, -way as Side, way === Side.Buy ? 1002 : 998, 3);
+      s.book.rest(ours);
+      // A buyer of 9 (as we see it) at 1003 meets the 7 at 1002; ours stands behind these.
+      s.order(Add, 30, 1003, 9);
+      const own = (): Scenario => s.order(Execute, 30, 1003, 7);
+      if (isOwnFirst) own();
+      s.order(Execute, 4, 1002, 7, -1);
+      if (!isOwnFirst) own();
+      // The 2 left meet ours; nobody sold to our buyer at 1000.
+      expect(s.fills).toEqual(["99:2@1002"]);
+      expect(behind.queueAheadLots).toBe(30);
+      // Now it rests, and whoever sells to it sells before that to nobody of ours.
+      s.order(Execute, 30, 1003, 1);
+      expect(s.fills).toHaveLength(1);
+    });
+
+    it("its order rests like any other afterwards: an execution behind ours fills ours", () => {
+      const s = new Scenario(way);
+      s.order(Add, 30, 1002, 9).order(Execute, 4, 1002, 7, -1).order(Execute, 30, 1002, 7);
+      s.rest(1002, 4);
+      s.order(Add, 31, 1002, 5).order(Execute, 30, 1002, 2).order(Execute, 31, 1002, 3);
+      expect(s.fills).toEqual(["1:3@1002"]);
+    });
+  });
+
   it("after a clearing it stands behind the snapshot", () => {
     const s = new Scenario(way);
     const o = s.rest(1000, 4);
