@@ -116,6 +116,10 @@ class BacktestRun {
     const rng = new Rng(o.seed);
     const latency = o.latency ?? DEFAULT_LATENCY;
     const about = look(o.tapes, o.coin, o.fromMs);
+    if (o.queue?.kind === "l3" && !about.isOrderLevel)
+      throw new RangeError(
+        `queue model "l3": ${o.tapes[0]} holds no single orders; choose risk-averse, log or power:N`,
+      );
     this.baseMs = about.baseMs;
     const toNs = (ms: number): number => (ms - about.baseMs) * 1e6;
     this.asset = about.listing.asset;
@@ -438,7 +442,12 @@ function look(
   paths: readonly string[],
   coin: string | undefined,
   fromMs: number | undefined,
-): { readonly baseMs: number; readonly listing: TapeInstrument; readonly midPx: number } {
+): {
+  readonly baseMs: number;
+  readonly listing: TapeInstrument;
+  readonly midPx: number;
+  readonly isOrderLevel: boolean;
+} {
   const path = paths[0];
   if (path === undefined) throw new TapeError("no_such_file", "no tape was given");
   const reader = new TapeFileReader(path);
@@ -458,11 +467,14 @@ function look(
     const cursor = new RecordCursor();
     let bid = 0;
     let ask = 0;
+    let isOrderLevel = false;
     for (let block = reader.nextBlock(); block !== undefined; block = reader.nextBlock()) {
       cursor.load(block);
       while (cursor.next()) {
         if (cursor.asset !== listing.asset) continue;
         const { f64, u8 } = block;
+        // The order comes before the level that it changes.
+        if (cursor.kind === abi.RecordKind.OrderEvent) isOrderLevel = true;
         if (cursor.kind === abi.RecordKind.Bbo) {
           bid = f64[(cursor.at + abi.BBO_BID_PX) >> 3]!;
           ask = f64[(cursor.at + abi.BBO_ASK_PX) >> 3]!;
@@ -473,7 +485,7 @@ function look(
           bid = f64[(cursor.at + abi.TRADE_PX) >> 3]!;
           ask = bid;
         }
-        if (bid > 0 && ask > 0) return { baseMs, listing, midPx: (bid + ask) / 2 };
+        if (bid > 0 && ask > 0) return { baseMs, listing, midPx: (bid + ask) / 2, isOrderLevel };
       }
     }
     throw new TapeError("no_book", `${path}: no price of ${listing.coin} in it`);
