@@ -5,8 +5,17 @@ import { existsSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { gzipSync } from "node:zlib";
+import { LADDER_ASK_COUNT, LADDER_BID_COUNT, LADDER_SIZE } from "../src/abi/layout.js";
 import { Rng } from "../src/domain/index.js";
-import { JournalKind, JournalStream, JournalWriter, openTape } from "../src/store/index.js";
+import { packLadder } from "../src/engine/turns.js";
+import {
+  JournalKind,
+  JournalStream,
+  JournalWriter,
+  openTape,
+  TurnKind,
+  TurnWriter,
+} from "../src/store/index.js";
 import { type BenchContext, type BenchResult, type BenchSuite, Samples } from "./harness.js";
 
 /** A 20-level l2Book frame of Hyperliquid. */
@@ -39,6 +48,43 @@ async function journalAppend(dir: string, { isSmoke, seed }: BenchContext): Prom
   const { lostRecords } = journal.stats;
   return samples.result("journal.append", "ns", {
     note: `${FRAME_BYTES} B frame; batches of ${BATCH}; checksum and copy, disk write not included; lost ${lostRecords}`,
+  });
+}
+
+/** A ladder of ten levels that becomes orders: what its journal costs between the board and the socket, and after. */
+async function journalTurn(dir: string, { isSmoke }: BenchContext): Promise<BenchResult> {
+  const journal = new JournalWriter({
+    dir,
+    runId: "turns",
+    thread: "bench",
+    wallBaseMs: 0,
+    monoBaseNs: 0,
+    maxBytes: 256 * 2 ** 20,
+  });
+  const turns = new TurnWriter(journal);
+  const ladder = new Uint8Array(LADDER_SIZE);
+  ladder[LADDER_BID_COUNT] = 5;
+  ladder[LADDER_ASK_COUNT] = 5;
+  const batches = isSmoke ? 5 : 2_000;
+  const samples = new Samples(batches);
+  for (let b = -20; b < batches; b++) {
+    const t0 = process.hrtime.bigint();
+    for (let i = 0; i < BATCH; i++) {
+      turns.begin(TurnKind.Ladder, 0, true);
+      for (let r = 0; r < 12; r++) turns.tookMono(i + r);
+      turns.tookWall(i);
+      turns.tookWritable(true);
+      turns.tookOutbound();
+      packLadder(ladder, 0, turns.room(LADDER_SIZE));
+    }
+    if (b >= 0) samples.add(Number(process.hrtime.bigint() - t0) / BATCH);
+    turns.handOn();
+    await journal.flush();
+  }
+  turns.finish();
+  await journal.close();
+  return samples.result("journal.turn", "ns", {
+    note: `a ladder with 12 clock readings and one message; batches of ${BATCH}; the message itself is journal.append`,
   });
 }
 
@@ -103,7 +149,7 @@ export const suite: BenchSuite = {
   async run(ctx: BenchContext): Promise<BenchResult[]> {
     const dir = mkdtempSync(join(tmpdir(), "mm-bench-store-"));
     try {
-      return [await journalAppend(dir, ctx), await tapeImport(dir, ctx)];
+      return [await journalAppend(dir, ctx), await journalTurn(dir, ctx), await tapeImport(dir, ctx)];
     } finally {
       rmSync(dir, { recursive: true, force: true });
     }

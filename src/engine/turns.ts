@@ -53,14 +53,14 @@ const EMPTY_LADDER = abi.LADDER_BIDS;
 export const packedLadderBytes = (u8: Uint8Array, offset: number): number =>
   EMPTY_LADDER + (u8[offset + abi.LADDER_BID_COUNT]! + u8[offset + abi.LADDER_ASK_COUNT]!) * abi.QUOTE_SIZE;
 
-/** Copies a ladder without its empty levels. @returns the bytes written */
+/** Copies a ladder without its empty levels. @returns the bytes written. Allocates: nothing. */
 export function packLadder(u8: Uint8Array, offset: number, into: Uint8Array): number {
   const bids = u8[offset + abi.LADDER_BID_COUNT]! * abi.QUOTE_SIZE;
   const asks = u8[offset + abi.LADDER_ASK_COUNT]! * abi.QUOTE_SIZE;
-  into.set(u8.subarray(offset, offset + EMPTY_LADDER));
-  into.set(u8.subarray(offset + abi.LADDER_BIDS, offset + abi.LADDER_BIDS + bids), EMPTY_LADDER);
-  into.set(u8.subarray(offset + abi.LADDER_ASKS, offset + abi.LADDER_ASKS + asks), EMPTY_LADDER + bids);
-  return EMPTY_LADDER + bids + asks;
+  let to = 0;
+  for (let at = offset, end = offset + EMPTY_LADDER + bids; at < end; ) into[to++] = u8[at++]!;
+  for (let at = offset + abi.LADDER_ASKS, end = at + asks; at < end; ) into[to++] = u8[at++]!;
+  return to;
 }
 
 /** The record of which `packLadder` made `from`. */

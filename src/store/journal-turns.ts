@@ -78,8 +78,10 @@ export class TurnWriter {
   private payload: Uint8Array = NONE;
   private payloadBytes = 0;
   private readonly own = new Uint8Array(4096);
+  private readonly ownWords = new Uint32Array(this.own.buffer);
   private batch = new Uint8Array(BATCH_BYTES);
-  private view = new DataView(this.batch.buffer);
+  private u32 = new Uint32Array(this.batch.buffer);
+  private f64 = new Float64Array(this.batch.buffer);
   private used = 0;
   private lastMonoNs = 0;
 
@@ -152,26 +154,28 @@ export class TurnWriter {
     const { monos, walls, writables, payloadBytes } = this;
     const bytes = HEAD_BYTES + 8 * (monos + walls) + aligned(writables) + aligned(payloadBytes);
     if (this.used + bytes > this.batch.length) this.makeRoom(bytes);
-    const { view, batch } = this;
-    let at = this.used;
-    view.setUint32(at, this.kind | (this.isDrained ? DRAINED : 0), true);
-    view.setUint32(at + 4, this.outbound, true);
-    view.setUint32(at + 8, this.id, true);
-    view.setUint32(at + 12, monos, true);
-    view.setUint32(at + 16, walls, true);
-    view.setUint32(at + 20, writables, true);
-    view.setUint32(at + 24, payloadBytes, true);
-    view.setUint32(at + 28, this.latchAt, true);
-    view.setUint32(at + 32, this.latchReason, true);
-    view.setUint32(at + 36, 0, true);
-    at += HEAD_BYTES;
-    for (let i = 0; i < monos; i++, at += 8) view.setFloat64(at, this.mono[i]!, true);
-    for (let i = 0; i < walls; i++, at += 8) view.setFloat64(at, this.wall[i]!, true);
+    const { u32, f64, batch } = this;
+    let word = this.used >> 2;
+    u32[word] = this.kind | (this.isDrained ? DRAINED : 0);
+    u32[word + 1] = this.outbound;
+    u32[word + 2] = this.id;
+    u32[word + 3] = monos;
+    u32[word + 4] = walls;
+    u32[word + 5] = writables;
+    u32[word + 6] = payloadBytes;
+    u32[word + 7] = this.latchAt;
+    u32[word + 8] = this.latchReason;
+    u32[word + 9] = 0;
+    let at = (this.used + HEAD_BYTES) >> 3;
+    for (let i = 0; i < monos; i++) f64[at++] = this.mono[i]!;
+    for (let i = 0; i < walls; i++) f64[at++] = this.wall[i]!;
+    at *= 8;
     for (let i = 0; i < writables; i++) batch[at + i] = this.writable[i]!;
     at += aligned(writables);
-    const { payload } = this;
-    if (payloadBytes === payload.length) batch.set(payload, at);
-    else for (let i = 0; i < payloadBytes; i++) batch[at + i] = payload[i]!;
+    if (this.payload === this.own) {
+      word = at >> 2;
+      for (let i = 0, n = (payloadBytes + 3) >> 2; i < n; i++) u32[word + i] = this.ownWords[i]!;
+    } else batch.set(this.payload, at);
     this.used = at + aligned(payloadBytes);
     this.kind = 0;
     this.monos = 0;
@@ -188,7 +192,8 @@ export class TurnWriter {
     this.handOn();
     if (bytes <= this.batch.length) return;
     this.batch = new Uint8Array(aligned(bytes));
-    this.view = new DataView(this.batch.buffer);
+    this.u32 = new Uint32Array(this.batch.buffer);
+    this.f64 = new Float64Array(this.batch.buffer);
   }
 }
 
