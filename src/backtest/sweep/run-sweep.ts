@@ -48,7 +48,7 @@ export interface SweepProgress {
   readonly done: number;
   /** Known beforehand, except that a search may end early. */
   readonly planned: number;
-  /** Of `done`: found in the results file. */
+  /** Of `done`: found in the results file. Values that cannot trade count as done without either. */
   readonly reused: number;
 }
 
@@ -106,6 +106,7 @@ class SweepRun {
   private planned: number;
   private done = 0;
   private reused = 0;
+  private evaluated = 0;
   private failure: unknown;
 
   constructor(
@@ -153,7 +154,7 @@ class SweepRun {
       winner,
       holdout,
       reused: this.reused,
-      evaluated: this.done - this.reused,
+      evaluated: this.evaluated,
     };
   }
 
@@ -237,6 +238,7 @@ class SweepRun {
     if (outcome === undefined) {
       outcome = await this.evaluator.evaluate(spec, key);
       this.results.add(key, spec, outcome);
+      this.evaluated++;
     } else this.reused++;
     this.skip(1);
     return outcome;
