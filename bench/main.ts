@@ -25,6 +25,7 @@ const SUITES: Record<string, () => Promise<{ suite: BenchSuite }>> = {
   sim: () => import("./sim.js"),
   store: () => import("./store.js"),
   backtest: () => import("./backtest.js"),
+  sweep: () => import("./sweep.js"),
   path: () => import("./path.js"),
 };
 

@@ -43,7 +43,7 @@ export interface RunningWorker {
 }
 
 /** How long a job waits for a worker that holds its tape. */
-const TAPE_RETRY_MS = 1_000;
+const TAPE_RETRY_MS = 500;
 
 /**
  * Takes evaluations from the queue in Redis until closed.
