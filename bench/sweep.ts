@@ -141,8 +141,8 @@ export const suite: BenchSuite = {
   async run({ isSmoke, seed }: BenchContext): Promise<BenchResult[]> {
     const dir = mkdtempSync(join(tmpdir(), "mm-bench-sweep-"));
     try {
-      writeWalk(join(dir, "walk.mmt"), isSmoke ? 120 : 3_600, seed);
-      const trials = isSmoke ? 1 : 12;
+      writeWalk(join(dir, "walk.mmt"), isSmoke ? 120 : 1_800, seed);
+      const trials = isSmoke ? 1 : 9;
       const rounds = isSmoke ? 1 : 3;
       const hasRedis = spawnSync("redis-server", ["--version"]).status === 0;
       if (!hasRedis) process.stderr.write("sweep.redis: skipped: no redis-server\n");

@@ -46,7 +46,8 @@ export class LocalBook {
     this.szScale = pow10(inst.szDecimals);
   }
 
-  onDelta(cursor: RecordCursor): void {
+  /** @param isPrior From before the start: makes the book, and is told to nobody. */
+  onDelta(cursor: RecordCursor, isPrior = false): void {
     const { f64, u8, i32 } = cursor.block!;
     const at = cursor.at >> 3;
     const flags = u8[cursor.at + abi.BOOK_DELTA_FLAGS]!;
@@ -60,7 +61,7 @@ export class LocalBook {
       Math.round(f64[at + (abi.BOOK_DELTA_SZ >> 3)]! * this.szScale),
       1,
     );
-    if ((flags & abi.DeltaFlag.More) !== 0) return;
+    if (isPrior || (flags & abi.DeltaFlag.More) !== 0) return;
     const recvNs = f64[at + (abi.BOOK_DELTA_RECV_MONO_NS >> 3)]!;
     const word = cursor.at >> 2;
     if (recvNs >= this.nextBookNs) {

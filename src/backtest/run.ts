@@ -142,7 +142,10 @@ class BacktestRun {
       ...(o.toMs === undefined ? {} : { toNs: toNs(o.toMs) }),
       ...(o.shiftMs === undefined ? {} : { shiftNs: o.shiftMs * 1e6 }),
     });
-    this.startNs = Math.max(0, Math.min(this.window.exchNs, this.window.localNs));
+    this.startNs = Math.max(
+      this.window.isLocalPrior ? toNs(o.fromMs!) : 0,
+      Math.min(this.window.exchNs, this.window.localNs),
+    );
     this.time = new VirtualTime(about.baseMs);
     this.time.jumpTo(Math.floor(this.startNs));
     const fees = o.fees ?? REALISTIC_FEES;
@@ -305,7 +308,7 @@ class BacktestRun {
     if (window.exchNs > time.monoNs()) time.jumpTo(window.exchNs);
     if (exch.asset === this.asset) {
       const fills = market.fillCount;
-      market.apply(exch, this.baseMs + window.exchNs / 1e6);
+      market.apply(exch, this.baseMs + Math.max(this.startNs, window.exchNs) / 1e6);
       if (market.fillCount !== fills) this.venue.settle();
     }
     window.nextExch();
@@ -316,13 +319,14 @@ class BacktestRun {
     const { window, time } = this;
     const { local } = window;
     if (window.localNs > time.monoNs()) time.jumpTo(window.localNs);
-    if (local.asset === this.asset) {
+    if (window.isLocalPrior) {
+      if (local.asset === this.asset && local.kind === abi.RecordKind.BookDelta)
+        this.book.onDelta(local, true);
+    } else if (local.asset === this.asset) {
       if (local.kind === abi.RecordKind.BookDelta) {
         this.levelUpdates++;
         this.book.onDelta(local);
       } else if (local.kind <= abi.RecordKind.FeedStatus) {
-        if (local.kind === abi.RecordKind.Bbo) this.onTouch(local);
-        else if (local.kind === abi.RecordKind.Book) this.onBook(local);
         this.feed(local.kind, local.block!.f64, local.at, local.bodyBytes);
       }
       const tMs = this.tMs(window.localNs);
@@ -333,21 +337,14 @@ class BacktestRun {
 
   private feed(kind: abi.RecordKind, f64: Float64Array, at: number, bodyBytes: number): void {
     this.events++;
+    if (kind === abi.RecordKind.Bbo) this.onTouch(f64, at, abi.BBO_BID_PX, abi.BBO_ASK_PX);
+    else if (kind === abi.RecordKind.Book) this.onTouch(f64, at, abi.BOOK_BIDS, abi.BOOK_ASKS);
     this.engine.onRecord(kind, 0, f64, at, bodyBytes);
   }
 
-  private onTouch(cursor: RecordCursor): void {
-    const { f64 } = cursor.block!;
-    const at = cursor.at >> 3;
-    const bid = f64[at + (abi.BBO_BID_PX >> 3)]!;
-    const ask = f64[at + (abi.BBO_ASK_PX >> 3)]!;
-    if (bid > 0 && ask > 0) this.setMid((bid + ask) / 2);
-  }
-
-  private onBook(cursor: RecordCursor): void {
-    const { f64 } = cursor.block!;
-    const bid = f64[(cursor.at + abi.BOOK_BIDS) >> 3]!;
-    const ask = f64[(cursor.at + abi.BOOK_ASKS) >> 3]!;
+  private onTouch(f64: Float64Array, byteOffset: number, bidPx: number, askPx: number): void {
+    const bid = f64[(byteOffset + bidPx) >> 3]!;
+    const ask = f64[(byteOffset + askPx) >> 3]!;
     if (bid > 0 && ask > 0) this.setMid((bid + ask) / 2);
   }
 

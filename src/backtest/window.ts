@@ -16,14 +16,26 @@ interface KeptBlock {
   readonly block: TapeBlock;
   /** Each record's time at the venue; NaN: not read. */
   readonly exchNs: Float64Array;
+  /** So many of its first records are older than the start. */
+  readonly prior: number;
 }
+
+/** A book told by changes stands on all of them. */
+const STATE_KINDS: ReadonlySet<number> = new Set([
+  abi.RecordKind.BookDelta,
+  abi.RecordKind.OrderEvent,
+  abi.RecordKind.FeedStatus,
+]);
 
 export interface WindowOptions {
   /** Files that follow each other, in order. */
   readonly paths: readonly string[];
   readonly feed: FeedDist;
   readonly rng: Rng;
-  /** ns since the tape's base; records before are not read. */
+  /**
+   * ns since the tape's base; records before are not read, except that of a tape of price levels or single orders those that make
+   * the book are: from the first on, with `isLocalPrior` for the engine's side.
+   */
   readonly fromNs?: number;
   readonly toNs?: number;
   /**
@@ -64,6 +76,10 @@ export class TapeWindow {
   private travelNs = 0;
   private exchIndex = 0;
   private localIndex = 0;
+  private localPrior = 0;
+  /** The record under `local` is older than the start: it tells the book that stands then, and is no news. */
+  isLocalPrior = false;
+  private readonly hasState: boolean;
   private exchTimes: Float64Array = new Float64Array(0);
   private localTimes: Float64Array = new Float64Array(0);
   private readonly baseLo: number;
@@ -83,8 +99,9 @@ export class TapeWindow {
           "unreadable",
           `${r.path} counts time from another moment than ${first.path}: join them with \`market-maker tape merge\` first`,
         );
-      if (o.fromNs !== undefined) r.seek(o.fromNs);
     }
+    this.hasState = o.fromNs !== undefined && hasState(first);
+    if (o.fromNs !== undefined && !this.hasState) for (const r of this.readers) r.seek(o.fromNs);
     this.totalRecords = this.readers.reduce((n, r) => n + r.blocks.reduce((m, b) => m + b.records, 0), 0);
     const base = BigInt(this.meta.baseWallNs);
     this.baseWallMs = Number(base / 1_000_000n);
@@ -140,6 +157,11 @@ export class TapeWindow {
       if (local.next()) {
         const exchNs = this.localTimes[this.localIndex++]!;
         if (Number.isNaN(exchNs)) continue;
+        this.isLocalPrior = this.localIndex <= this.localPrior;
+        if (this.isLocalPrior) {
+          this.localNs = exchNs;
+          return true;
+        }
         const at = (local.at + recvOffset(local.kind)) >> 3;
         const { f64 } = local.block!;
         this.localNs = Math.max(this.localNs, this.delayNs(f64[at]!, exchNs));
@@ -152,6 +174,7 @@ export class TapeWindow {
       this.drop();
       if (next === undefined) break;
       this.localTimes = next.exchNs;
+      this.localPrior = next.prior;
       this.localIndex = 0;
       local.load(next.block);
     }
@@ -164,7 +187,7 @@ export class TapeWindow {
     while (index >= this.droppedBlocks + this.kept.length) {
       const block = this.nextBlock();
       if (block === undefined) return undefined;
-      this.kept.push({ block, exchNs: this.stamp(block) });
+      this.kept.push(this.stamp(block));
     }
     return this.kept[index - this.droppedBlocks];
   }
@@ -179,16 +202,20 @@ export class TapeWindow {
   }
 
   /** When each record of a block happens. The last record in range ends the reading. */
-  private stamp(block: TapeBlock): Float64Array {
+  private stamp(block: TapeBlock): KeptBlock {
     const { stamps, o } = this;
     const { fromNs = Number.NEGATIVE_INFINITY, toNs = Number.POSITIVE_INFINITY } = o;
     const times = new Float64Array(block.info.records);
+    let prior = 0;
     stamps.load(block);
     for (let i = 0; stamps.next(); i++) {
       const recvNs = block.f64[(stamps.at + recvOffset(stamps.kind)) >> 3]!;
       if (recvNs < fromNs || i < this.repeated) {
-        // Never read, but the place in the list of times stays.
-        times[i] = Number.NaN;
+        // Never read, but the place in the list of times stays; what makes the book that stands at the start is all read then.
+        const isState = this.hasState && i >= this.repeated && STATE_KINDS.has(stamps.kind);
+        if (isState) this.stampedNs = Math.max(this.stampedNs, recvNs);
+        times[i] = isState ? this.stampedNs : Number.NaN;
+        prior = i + 1;
         continue;
       }
       if (recvNs > toNs) {
@@ -199,7 +226,7 @@ export class TapeWindow {
       this.stampedNs = Math.max(this.stampedNs, this.stampOf(stamps, recvNs));
       times[i] = this.stampedNs;
     }
-    return times;
+    return { block, exchNs: times, prior };
   }
 
   close(): void {
@@ -236,6 +263,18 @@ export class TapeWindow {
     this.travelNs = Math.max(0, recvNs - exchNs);
     return exchNs;
   }
+}
+
+/** Whether the book is told by changes: then a start in the middle needs what was before. */
+function hasState(first: TapeFileReader): boolean {
+  if (first.blocks.some((b) => b.levelUpdates > 0)) return true;
+  const block = first.nextBlock();
+  const cursor = new RecordCursor();
+  let found = false;
+  if (block !== undefined) cursor.load(block);
+  while (block !== undefined && !found && cursor.next()) found = cursor.kind === abi.RecordKind.OrderEvent;
+  first.rewind();
+  return found;
 }
 
 function delayFunction(feed: FeedDist, rng: Rng): (recvNs: number, exchNs: number) => number {
