@@ -25,11 +25,11 @@ describe.skipIf(!hasRedis)(redisTitle("sweep over Redis"), () => {
   let whole: unknown;
   beforeAll(async () => {
     redis = await TestRedis.start();
-    bench = new SweepBench(75);
+    bench = new SweepBench();
     const local = bench.start(bench.sweepArgs("whole"));
     expect(await local.exit, local.stderr).toBe(0);
     whole = bench.report("whole");
-  }, 60_000);
+  }, 120_000);
   afterAll(async () => {
     bench?.dispose();
     await redis?.stop();
@@ -77,7 +77,7 @@ describe.skipIf(!hasRedis)(redisTitle("sweep over Redis"), () => {
     expect(text).not.toContain(KEY.slice(2, 30));
     expect(text).not.toContain("private_key");
     expect(text).not.toContain(bench.dir);
-  }, 60_000);
+  }, 120_000);
 
   test("a sweep killed in the middle finds what its workers finished meanwhile", async () => {
     await flush();
@@ -94,7 +94,7 @@ describe.skipIf(!hasRedis)(redisTitle("sweep over Redis"), () => {
     expect(new Set(names).size).toBe(names.length);
     helper.child.kill("SIGTERM");
     await helper.exit;
-  }, 60_000);
+  }, 120_000);
 
   test("a worker without the tape leaves the work to one that has it", async () => {
     await flush();
@@ -112,7 +112,7 @@ describe.skipIf(!hasRedis)(redisTitle("sweep over Redis"), () => {
     expect(holder.stderr).toContain("evaluated");
     for (const w of [without, holder]) w.child.kill("SIGTERM");
     await Promise.all([without.exit, holder.exit]);
-  }, 60_000);
+  }, 120_000);
 
   test("a worker of another version is refused, with both versions named", async () => {
     await flush();
@@ -132,7 +132,7 @@ describe.skipIf(!hasRedis)(redisTitle("sweep over Redis"), () => {
     expect(await accepted.exit).toBe(1);
     expect(accepted.stderr).toMatch(/install the same build/);
     client.disconnect();
-  }, 60_000);
+  }, 120_000);
 
   test("where no Redis answers, sweep and worker say so and end", async () => {
     const nowhere = "redis://:hunter2@127.0.0.1:1";
