@@ -409,7 +409,7 @@ class BacktestRun {
     const ladder = told?.status === abi.KernelStatus.Ok ? told : undefined;
     const best = (side: Side): number => executor.bestRestingTicks(0, side) / this.pxScale;
     return {
-      midPx: this.midPx,
+      midPx: this.midPx || Number.NaN,
       equityUsd: this.equityUsd(),
       posBase: p.posLots / pow10(this.instrument.szDecimals),
       bidPx: best(Side.Buy),

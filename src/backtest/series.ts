@@ -158,7 +158,9 @@ export class SeriesRecorder {
 
   /** The last row, whatever the grid. */
   end(tMs: number, row: Omit<SeriesRow, "tMs">): void {
-    if (this.rows === 0 || this.columns.tMs[this.rows - 1] !== tMs) this.put(tMs, row);
+    // Closing may cost something in the very moment of the last sample.
+    if (this.rows > 0 && this.columns.tMs[this.rows - 1] === tMs) this.rows--;
+    this.put(tMs, row);
   }
 
   private put(tMs: number, row: Omit<SeriesRow, "tMs">): void {

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { SeriesRecorder } from "../../src/backtest/series.js";
+import { SERIES_COLUMNS, SeriesRecorder, type SeriesRow } from "../../src/backtest/series.js";
 
 const order = (oid: number, px: number, origSz: number, sz: number, status: string) =>
   ({ oid, side: "B", px, origSz, sz, status }) as const;
@@ -62,5 +62,16 @@ describe("orders by depth", () => {
     r.forgetFinished();
     r.addFill(fill(1, 900));
     expect(r.finish().fills.map((f) => f.restedMs)).toEqual([600, 600, 0]);
+  });
+});
+
+describe("the last row", () => {
+  test("is the state after closing, even in the moment of the last sample", () => {
+    const r = new SeriesRecorder();
+    const zero = Object.fromEntries(SERIES_COLUMNS.map((name) => [name, 0])) as unknown as SeriesRow;
+    const { tMs, ...row } = zero;
+    r.sample(tMs, () => ({ ...row, equityUsd: 100 }));
+    r.end(tMs, { ...row, equityUsd: 99 });
+    expect([...r.finish().equityUsd]).toEqual([99]);
   });
 });

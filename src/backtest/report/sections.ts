@@ -29,9 +29,10 @@ export function table(
   head: readonly string[],
   rows: readonly (readonly Part[])[],
   text: readonly number[] = [],
+  isWhole = false,
 ): Html {
   const isText = (i: number): boolean => text.includes(i);
-  return html`<div class="scroll" tabindex="0" role="region" aria-label="${caption}"><table><caption>${caption}</caption><thead><tr>${head.map(
+  return html`<div class="scroll${isWhole && " whole"}" tabindex="0" role="region" aria-label="${caption}"><table><caption>${caption}</caption><thead><tr>${head.map(
     (h, i) => html`<th scope="col"${isText(i) && html` class="text"`}>${h}</th>`,
   )}</tr></thead><tbody>${rows.map(
     (row) =>
@@ -409,5 +410,7 @@ export function comparisonTable(runs: readonly ReportInput[], figures: readonly 
     "Runs side by side",
     ["", ...runs.map((r) => r.name)],
     rows.map(([name, of]) => [name, ...runs.map((r, i) => of(r, figures[i]!))]),
+    [],
+    true,
   );
 }

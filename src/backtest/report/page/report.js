@@ -23,6 +23,7 @@
   const grouped = (v, decimals) =>
     v.toLocaleString("en-US", { minimumFractionDigits: decimals, maximumFractionDigits: decimals });
   const short = (v) => {
+    if (v === 0) return "0";
     const a = Math.abs(v);
     return grouped(v, a >= 1000 ? 1 : a >= 100 ? 2 : a >= 1 ? 3 : a >= 0.001 || a === 0 ? 4 : 6);
   };
@@ -211,7 +212,7 @@
         low = Math.min(low, 0);
         high = Math.max(high, 0);
       }
-      const air = (high - low) * 0.06 || Math.max(Math.abs(high) * 0.01, 1e-6);
+      const air = (high - low) * 0.06 || Math.abs(high) * 0.01 || 1;
       return { low: low - air, high: high + air };
     }
 
