@@ -10,7 +10,7 @@ export function parseQueue(text: string): QueueModelSpec {
   const n = /^power:([0-9.]+)$/.exec(text)?.[1];
   if (n !== undefined && Number(n) > 0 && Number(n) <= 10) return { kind: "power", n: Number(n) };
   throw new RangeError(
-    `queue model "${text}": want risk-averse, log, power:N with N up to 10, or l3 on an order-level tape`,
+    `queue model "${text}": want risk-averse, log, power:N with N up to 10, or l3 (order-level tapes)`,
   );
 }
 

@@ -12,6 +12,7 @@ export interface AssumedFlags {
   orderLatency: string;
   ackLatency: string;
   zeroLatency?: boolean;
+  fitted?: string;
   equity: number;
 }
 
@@ -20,27 +21,35 @@ export interface Assumed {
   readonly queue: QueueModelSpec;
   readonly latency: LatencySpec;
   readonly equityUsd: number;
+  /** Where fitted models came from, a line each. */
+  readonly assumptions: readonly string[];
 }
 
 export function assumedOptions(command: Command): Command {
   return command
     .option("--maker-bps <bps>", "maker fee; negative: a rebate", number(-10, 100), 1.5)
     .option("--taker-bps <bps>", "taker fee", number(-10, 100), 4.5)
-    .option("--queue <model>", "risk-averse, log, power:N", "risk-averse")
+    .option("--queue <model>", "risk-averse, log, power:N, l3 (order-level tapes)", "risk-averse")
     .option("--feed-latency <dist>", "market data to us: ms, lognormal:MEDIAN:SIGMA, tape:FLOOR_MS", "tape:5")
     .option("--order-latency <dist>", "orders to the venue: ms, lognormal:MEDIAN:SIGMA", "lognormal:40:0.4")
     .option("--ack-latency <dist>", "answers and fills to us", "lognormal:20:0.4")
+    .option("--fitted <file>", "latencies and queue model as market-maker fit found them")
     .option("--zero-latency", "all three 0: what no real maker has")
     .option("--equity <usd>", "account value at the start", number(1, 1e12), 100_000);
 }
 
 /** @throws {RangeError} naming what is accepted. */
 export async function assumed(flags: AssumedFlags): Promise<Assumed> {
-  const { parseDist, parseFeed, parseQueue } = await import("../backtest/index.js");
+  const { loadFitted, parseDist, parseFeed, parseQueue } = await import("../backtest/index.js");
+  const fees = { makerBps: flags.makerBps, takerBps: flags.takerBps };
+  if (flags.fitted !== undefined) {
+    const { latency, queue, assumptions } = loadFitted(flags.fitted);
+    return { fees, latency, queue, assumptions, equityUsd: flags.equity };
+  }
   const zero: Dist & FeedDist = { kind: "constant", ms: 0 };
   const isZero = flags.zeroLatency === true;
   return {
-    fees: { makerBps: flags.makerBps, takerBps: flags.takerBps },
+    fees,
     queue: parseQueue(flags.queue),
     latency: {
       feed: isZero ? zero : parseFeed(flags.feedLatency),
@@ -48,6 +57,7 @@ export async function assumed(flags: AssumedFlags): Promise<Assumed> {
       ack: isZero ? zero : parseDist(flags.ackLatency),
     },
     equityUsd: flags.equity,
+    assumptions: [],
   };
 }
 
