@@ -16,6 +16,7 @@ import { runCommand } from "./run.js";
 import { simCommand } from "./sim.js";
 import { statusCommand } from "./status.js";
 import { sweepCommand } from "./sweep.js";
+import { tapeCommand } from "./tape.js";
 import { workerCommand } from "./worker.js";
 
 const version = (JSON.parse(readFileSync(`${packageRoot()}/package.json`, "utf8")) as { version: string })
@@ -32,6 +33,7 @@ program.addCommand(simCommand());
 program.addCommand(backtestCommand());
 program.addCommand(recordCommand());
 program.addCommand(reportCommand());
+program.addCommand(tapeCommand());
 program.addCommand(sweepCommand());
 program.addCommand(workerCommand());
 program.addCommand(clearKillCommand());

@@ -7,6 +7,8 @@ import * as abi from "../../src/abi/layout.js";
 import { RecordKind } from "../../src/abi/layout.js";
 import { openTape } from "../../src/store/index.js";
 import { type ConvertResult, convertToTape } from "../../src/store/tape/convert/index.js";
+import { TapeFileReader } from "../../src/store/tape/file/index.js";
+import { verifyTape } from "../../src/store/tape/tools/index.js";
 import { hasSharedData, SHARED_DATA, titleFor } from "./shared-data.js";
 import { eachRecord, type RecordView } from "./tape-records.js";
 
@@ -166,5 +168,118 @@ describe.skipIf(!hasSharedData)(titleFor("recordings converted to tapes"), () =>
     }
     expect(taped.next()).toBeUndefined();
     expect(count).toBeGreaterThan(50);
+  });
+});
+
+describe.skipIf(!hasSharedData)(titleFor("every capture converts and verifies"), () => {
+  test.each([
+    [["binance-l2/usdm_btcusdt_20230404.gz"], { Trade: 2197, Bbo: 6765, AssetCtx: 99 }],
+    [["binance-l2/usdm_btcusdt_20240808.gz"], { Trade: 21313, Bbo: 66089 }],
+    [
+      ["binance-l2/spot_btcusdt_20240809.gz", "binance-l2/spot_btcusdt_20240808.gz"],
+      { Trade: 19904, Bbo: 73174 },
+    ],
+    [
+      ["binance-l2/cm_btcusd_perp_20240809.gz", "binance-l2/cm_btcusd_perp_20240808.gz"],
+      { Trade: 5235, Bbo: 48355 },
+    ],
+    [["bybit-l2/xrpusdt_ob500_20241201.jsonl.gz"], { BookDelta: 3966 }],
+    [["hyperliquid-ws/ws_btc_20250126.gz"], { Book: 46 }],
+    [
+      ["hyperliquid-ws/*_BTC_20250903*", "hyperliquid-ws/*_SOL_20250904*"],
+      { Book: 446 + 3785, Trade: 1497 - 30 + 4437 - 10 },
+    ],
+    [
+      ["hyperliquid-ws/prices_BTC_20250901_07.csv.gz", "hyperliquid-ws/trades_BTC_20250901_07.csv.gz"],
+      { Trade: 12261 - 10 },
+    ],
+    [["liquidation-cascades/binance_usdm_liquidations_20250126_0206.csv.gz"], { Liquidation: 3510 - 1668 }],
+    [["liquidation-cascades/binance_usdm_large_trades_20250126_0206.csv.gz"], { Trade: 16440 }],
+    [["order-level/bitstamp_btcusd_20150501_raw.log.gz"], { Trade: 575 }],
+    [["order-level/cme_ESM4_mbo_20240508_2s.csv.gz"], { Trade: 5 }],
+    [["order-level/lobster_AAPL_20120621_message_10_first999.csv.gz"], { Trade: 98 + 61 }],
+  ])("%s", async (names, wanted) => {
+    const { path, counts, report } = await convert(...names);
+    expect(counts).toMatchObject(wanted);
+    expect(report.bad).toBe(0);
+    expect(report.repairs).toEqual({});
+    expect(verifyTape(path)).toMatchObject({ problems: 0, byReason: {} });
+  });
+
+  test("bitstamp: the CSV of the orders gives the order events of the raw log", async () => {
+    const csv = await convert("order-level/bitstamp_btcusd_20150501_orders.csv.gz");
+    const raw = await convert("order-level/bitstamp_btcusd_20150501_raw.log.gz");
+    expect(csv.counts.OrderEvent).toBe(raw.counts.OrderEvent);
+    expect(csv.counts.BookDelta).toBe(raw.counts.BookDelta);
+  });
+
+  test("bitstamp: the book rebuilt from orders is the exchange's own in its snapshots", async () => {
+    const name = "order-level/bitstamp_btcusd_20150501_raw.log.gz";
+    const { path } = await convert(name);
+    const truth = lines(name)
+      .filter((l) => l.includes(" order_book "))
+      .map((l) => ({
+        ms: Number(l.slice(0, 13)),
+        book: JSON.parse(l.slice(l.indexOf("{"))) as { bids: string[][]; asks: string[][] },
+      }));
+    const startMs = truth[0]!.ms;
+    const book = new Book();
+    const base = Number(new TapeFileReader(path).meta.baseWallNs) / 1e6;
+    let i = 0;
+    const seen = { bid: 0, ask: 0, all: 0 };
+    eachRecord(path, (r) => {
+      if (r.kind !== RecordKind.BookDelta) return;
+      for (; i < truth.length && truth[i]!.ms < base + r.recvNs / 1e6 - 0.001; i++) {
+        if (truth[i]!.ms < startMs + 2 * 3600_000) continue;
+        seen.all++;
+        if (Number(truth[i]!.book.bids[0]![0]) === book.bid) seen.bid++;
+        if (Number(truth[i]!.book.asks[0]![0]) === book.ask) seen.ask++;
+      }
+      book.apply(r);
+    });
+    expect(seen.all).toBeGreaterThan(2500);
+    expect(seen.bid / seen.all).toBeGreaterThan(0.998);
+    expect(seen.ask / seen.all).toBeGreaterThan(0.998);
+  });
+
+  test("lobster: after each message the book is line by line that of the orderbook file, and only deep levels come from it", async () => {
+    const { path, report } = await convert("order-level/lobster_AAPL_20120621_message_10_first999.csv.gz");
+    const message = lines("order-level/lobster_AAPL_20120621_message_10_first999.csv.gz").map((l) =>
+      l.split(","),
+    );
+    const truth = lines("order-level/lobster_AAPL_20120621_orderbook_10_first999.csv.gz").map((l) =>
+      l.split(",").map(Number),
+    );
+    // The tape's stamps are exact to the ns: the book after all records of a stamp is that of the stamp's last line.
+    const lineAt = new Map<string, number>();
+    for (const [i, m] of message.entries()) lineAt.set(Number(m[0]).toFixed(9), i);
+    const book = new Book();
+    const midnight = BigInt(Date.UTC(2012, 5, 21, 4)) * 1_000_000n;
+    let checked = 0;
+    let stamp = -1n;
+    const check = (): void => {
+      const line = stamp < 0n ? undefined : lineAt.get((Number(stamp - midnight) / 1e9).toFixed(9));
+      if (line === undefined) return;
+      const best = (side: Map<number, number>, way: number): number[] =>
+        [...side]
+          .sort((a, b) => way * (b[0] - a[0]))
+          .slice(0, 10)
+          .flatMap(([px, sz]) => [Math.round(px * 10_000), sz]);
+      const row = truth[line]!;
+      const of = (k: number): number[] => row.filter((_, i) => i % 4 === k || i % 4 === k + 1);
+      expect(best(book.asks, -1), `line ${line + 1}`).toEqual(of(0));
+      expect(best(book.bids, 1), `line ${line + 1}`).toEqual(of(2));
+      checked++;
+    };
+    eachRecord(path, (r) => {
+      if (r.kind !== RecordKind.BookDelta) return;
+      const at = r.i64(abi.BOOK_DELTA_EXCH_TS_NS);
+      if (at !== stamp) check();
+      stamp = at;
+      book.apply(r);
+    });
+    check();
+    expect(checked).toBeGreaterThan(700);
+    expect(report.remarks["levels taken from the orderbook file, not from messages"]).toBeLessThan(20);
   });
 });

@@ -10,10 +10,11 @@ export class DeltaMessage {
 
   constructor(private readonly out: RecordQueue) {}
 
-  begin(isSnapshot: boolean): void {
+  /** @param isFirst The recording begins with an empty book: there is nothing before this message. */
+  begin(isSnapshot: boolean, isFirst = false): void {
     this.last = -1;
     this.out.release();
-    this.flags = isSnapshot ? DeltaFlag.Snapshot | DeltaFlag.Clear : 0;
+    this.flags = isSnapshot ? DeltaFlag.Snapshot | DeltaFlag.Clear : isFirst ? DeltaFlag.Clear : 0;
   }
 
   level(

@@ -89,8 +89,17 @@ export interface TapeMeta {
   readonly source: string;
   /** Things that a reader should know: repairs, what was left out. */
   readonly notes: readonly string[];
+  /** Present in a piece that was cut from a tape. */
+  readonly cut?: TapeCut;
   /** Digest of the schemas of the writing build; another one means that bodies may have other fields. */
   readonly layoutHash: number;
+}
+
+/** A piece [fromNs, toNs) of a tape, ns since baseWallNs. Its first records tell the state at its start, so that it can be read alone. */
+export interface TapeCut {
+  readonly fromNs: number;
+  readonly toNs: number;
+  readonly openingRecords: number;
 }
 
 export interface BlockInfo {

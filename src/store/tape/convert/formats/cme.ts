@@ -41,7 +41,6 @@ class DatabentoMbo implements LineImporter {
 
   endFile(): void {
     this.endSnapshot();
-    this.context.flushTrades();
     for (const book of this.books.values()) book?.endMessage();
   }
 
@@ -67,7 +66,6 @@ class DatabentoMbo implements LineImporter {
     book.isInMessage = (flags & LAST) === 0;
     this.apply(book, recvNs, exchNs, isSnapshot);
     if ((flags & LAST) === 0) return;
-    context.flushTrades();
     if (isSnapshot) this.endSnapshot();
     else book.endMessage();
   }
@@ -104,8 +102,8 @@ class DatabentoMbo implements LineImporter {
         return;
       case "T":
         this.aggressorId = oid;
-        context.trade(
-          book.market,
+        context.out.trade(
+          book.market.asset,
           recvNs,
           exchNs,
           ticks / book.market.pxPow,

@@ -27,6 +27,7 @@ export class OrderBookWriter {
   private exchNs = Number.NaN;
   private readonly touch = [0, 0, 0, 0];
   private isQuiet = false;
+  private hasBegun = false;
 
   constructor(
     private readonly context: ImportContext,
@@ -46,6 +47,7 @@ export class OrderBookWriter {
     this.book.clear();
     this.event(OrderEventType.Clear, Side.Buy, 0, 0, 0);
     this.isQuiet = true;
+    this.hasBegun = true;
   }
 
   endSnapshot(): void {
@@ -57,10 +59,11 @@ export class OrderBookWriter {
     this.tellTouch();
   }
 
+  /** An order without a name (oid 0) is not counted in its level's number of orders. */
   add(oid: number, side: Side, pxTicks: number, lots: number): void {
     this.orders.set(oid, { side, pxTicks, lots });
     this.event(OrderEventType.Add, side, pxTicks, lots, oid);
-    this.change(side, pxTicks, lots, 1);
+    this.change(side, pxTicks, lots, oid === 0 ? 0 : 1);
   }
 
   /** @returns false when there is no such order. */
@@ -146,7 +149,8 @@ export class OrderBookWriter {
   private change(side: Side, pxTicks: number, lots: number, orders: number, alsoTicks?: number): void {
     this.shift(side, pxTicks, lots, orders);
     if (this.isQuiet) return;
-    this.message.begin(false);
+    this.message.begin(false, !this.hasBegun);
+    this.hasBegun = true;
     if (alsoTicks !== undefined) this.level(side, alsoTicks);
     this.level(side, pxTicks);
     if (this.isInMessage || this.book.isCrossed) return;
