@@ -19,6 +19,8 @@ export class TapeFileImporter {
   private readonly book = new LevelBook();
   private isSynced = false;
   private isChanged = false;
+  /** The newest message is not over: the book may be crossed meanwhile. */
+  private isOpen = false;
   private nextBookMs = Number.NEGATIVE_INFINITY;
   /** A book that is due, written once all changes of its receive time are in. */
   private due: { recvMs: number; exchMs: number } | undefined;
@@ -153,13 +155,14 @@ export class TapeFileImporter {
         Math.round(f64[at + (abi.BOOK_DELTA_SZ >> 3)]! * this.szPow),
       );
     this.isChanged = true;
-    if ((flags & abi.DeltaFlag.More) === 0 && recvMs >= this.nextBookMs) this.due ??= { recvMs, exchMs };
+    this.isOpen = (flags & abi.DeltaFlag.More) !== 0;
+    if (!this.isOpen && recvMs >= this.nextBookMs) this.due ??= { recvMs, exchMs };
   }
 
   /** @param recvMs Of the record that comes now. */
   private writeDue(recvMs: number): void {
     const { due, out, book } = this;
-    if (due === undefined || recvMs === due.recvMs || !this.isChanged) return;
+    if (due === undefined || recvMs === due.recvMs || !this.isChanged || this.isOpen) return;
     this.due = undefined;
     if (book.isCrossed) {
       // No exchange shows a crossed book, and which level is wrong cannot be known.
@@ -207,6 +210,7 @@ export class TapeFileImporter {
     this.book.clear();
     this.isSynced = false;
     this.isChanged = false;
+    this.isOpen = false;
     this.due = undefined;
     this.out.row(TapeKind.Gap, recvMs, exchMs, 0, 0, 0, 0);
   }
