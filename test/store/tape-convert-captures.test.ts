@@ -18,18 +18,27 @@ beforeAll(() => {
 });
 afterAll(() => rmSync(dir, { recursive: true, force: true }));
 
-let n = 0;
-async function convert(
-  ...names: string[]
-): Promise<ConvertResult & { readonly path: string; readonly counts: Record<string, number> }> {
-  const path = join(dir, `${n++}.mmt`);
-  const result = await convertToTape({ inputs: names.map((name) => join(SHARED_DATA, name)), out: path });
-  const counts: Record<string, number> = {};
-  eachRecord(path, (r) => {
-    const name = abi.RecordKindName.get(r.kind)!;
-    counts[name] = (counts[name] ?? 0) + 1;
-  });
-  return { ...result, path, counts };
+type Converted = ConvertResult & { readonly path: string; readonly counts: Record<string, number> };
+const done = new Map<string, Promise<Converted>>();
+
+/** Each set of recordings is converted once, however many tests look at it. */
+function convert(...names: string[]): Promise<Converted> {
+  const key = [...names].sort().join();
+  const known = done.get(key);
+  if (known !== undefined) return known;
+  const path = join(dir, `${done.size}.mmt`);
+  const run = convertToTape({ inputs: names.map((name) => join(SHARED_DATA, name)), out: path }).then(
+    (result) => {
+      const counts: Record<string, number> = {};
+      eachRecord(path, (r) => {
+        const name = abi.RecordKindName.get(r.kind)!;
+        counts[name] = (counts[name] ?? 0) + 1;
+      });
+      return { ...result, path, counts };
+    },
+  );
+  done.set(key, run);
+  return run;
 }
 
 const lines = (name: string): string[] =>
