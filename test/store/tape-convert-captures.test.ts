@@ -185,6 +185,10 @@ describe.skipIf(!hasSharedData)(titleFor("every capture converts and verifies"),
     [["binance-l2/usdm_btcusdt_20230404.gz"], { Trade: 2197, Bbo: 6765, AssetCtx: 99 }],
     [["binance-l2/usdm_btcusdt_20240808.gz"], { Trade: 21313, Bbo: 66089 }],
     [
+      ["binance-l2/usdm_btcusdt_20240719.gz", "binance-l2/usdm_btcusdt_20240718.gz"],
+      { Trade: 10701, Bbo: 52260 },
+    ],
+    [
       ["binance-l2/spot_btcusdt_20240809.gz", "binance-l2/spot_btcusdt_20240808.gz"],
       { Trade: 19904, Bbo: 73174 },
     ],
