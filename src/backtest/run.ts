@@ -69,6 +69,7 @@ const ADDRESS = "0x5151515151515151515151515151515151515151";
 const DEFAULT_EQUITY_USD = 100_000;
 const PROGRESS_EVERY_RECORDS = 16_384;
 const AUDIT_EVERY_MS = 60_000;
+const PERP_DECIMALS = 6;
 /** Enough for a screen of any width; never finer than the eye. */
 const SAMPLES_WANTED = 4_000;
 const MIN_STEP_MS = 100;
@@ -459,6 +460,11 @@ function look(
       );
     if (coin === undefined && instruments.length > 1)
       throw new TapeError("ambiguous", `${path} holds ${names}: choose one with --asset`);
+    if (listing.pxDecimals + listing.szDecimals !== PERP_DECIMALS)
+      throw new TapeError(
+        "unreadable",
+        `${path}: ${listing.coin} stands on a grid of ${listing.pxDecimals} price and ${listing.szDecimals} size decimals; the simulated exchange lists perpetuals, whose decimals add to ${PERP_DECIMALS}: convert the recording again with --grid hyperliquid`,
+      );
     const baseMs = Number(BigInt(reader.meta.baseWallNs) / 1_000_000n);
     if (fromMs !== undefined) reader.seek((fromMs - baseMs) * 1e6);
     const cursor = new RecordCursor();
