@@ -293,12 +293,15 @@ class BinanceRaw implements LineImporter {
   /** Quantity in the book's unit (contracts or lots) to lots at a native price. */
   private lots(market: Market, quantity: number, nativePx: number): number {
     if (this.marketKind !== "cm" || quantity === 0) return quantity;
+    if (nativePx === 0) return 0;
+    // Contracts × USD / price. The quotient of two safe integers floors exactly; anything larger takes the slow road.
+    const usd = contractUsd(market.coin);
+    const ticks = nativePx / 10 ** (NATIVE_PX_DECIMALS - market.pxDecimals);
+    const small = quantity * usd * market.szPow * market.pxPow;
+    if (Number.isInteger(ticks) && Number.isSafeInteger(small)) return Math.floor(small / ticks);
     // Contracts × USD / price, floored; the whole product does not fit a double.
-    const value =
-      BigInt(quantity) *
-      BigInt(contractUsd(market.coin)) *
-      10n ** BigInt(market.szDecimals + NATIVE_PX_DECIMALS);
-    return nativePx === 0 ? 0 : Number(value / BigInt(nativePx));
+    const value = BigInt(quantity) * BigInt(usd) * 10n ** BigInt(market.szDecimals + NATIVE_PX_DECIMALS);
+    return Number(value / BigInt(nativePx));
   }
 
   private levels(symbol: Listing, levels: Message["b"]): number[] {
