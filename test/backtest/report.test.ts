@@ -1,5 +1,5 @@
 import { spawnSync } from "node:child_process";
-import { existsSync, mkdtempSync, readFileSync, rmSync, statSync } from "node:fs";
+import { existsSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
@@ -261,30 +261,65 @@ describe.skipIf(CHROMIUM === undefined)("in a browser (skipped: no Chromium)", (
   });
   afterAll(() => rmSync(dir, { recursive: true, force: true }));
 
+  const domOf = (path: string): string =>
+    spawnSync(
+      CHROMIUM!,
+      [
+        "--headless=new",
+        "--no-sandbox",
+        "--disable-gpu",
+        "--window-size=1200,900",
+        "--virtual-time-budget=3000",
+        `--user-data-dir=${join(dir, "profile")}`,
+        "--dump-dom",
+        `file://${path}`,
+      ],
+      { timeout: 60_000, encoding: "utf8", maxBuffer: 64 * 2 ** 20 },
+    ).stdout;
+
   test("the script runs to its end, and every chart's legend has values", () => {
     const path = join(dir, "r.html");
     writeReport(path, [runOf()]);
     expect(statSync(path).size).toBeGreaterThan(10_000);
-    const args = [
-      "--headless=new",
-      "--no-sandbox",
-      "--disable-gpu",
-      "--window-size=1200,900",
-      "--virtual-time-budget=3000",
-    ];
-    const { stdout } = spawnSync(
-      CHROMIUM!,
-      [...args, `--user-data-dir=${join(dir, "profile")}`, "--dump-dom", `file://${path}`],
-      {
-        timeout: 60_000,
-        encoding: "utf8",
-        maxBuffer: 64 * 2 ** 20,
-      },
-    );
-    expect(stdout).toContain('data-ready="yes"');
-    const legends = [...stdout.matchAll(/<div class="legend">(<span>.*?)<\/div>/gs)].map((m) => m[1]!);
+    const dom = domOf(path);
+    expect(dom).toContain('data-ready="yes"');
+    const legends = [...dom.matchAll(/<div class="legend">(<span>.*?)<\/div>/gs)].map((m) => m[1]!);
     expect(legends.length).toBeGreaterThanOrEqual(10);
     expect(legends[3]).toMatch(/mid <b>[\d,.]+/);
-    expect(stdout).toMatch(/data-range[^>]*>23:54:15 – 23:59:15 UTC/);
+    expect(dom).toMatch(/data-range[^>]*>23:54:15 – 23:59:15 UTC/);
   }, 70_000);
+
+  test.each([
+    [
+      "a drag zooms every pane, and offers the way back",
+      `const r = canvas.getBoundingClientRect(); canvas.setPointerCapture = () => {};
+       const at = (type, share) => canvas.dispatchEvent(new PointerEvent(type, { button: 0, pointerType: "mouse", bubbles: true,
+         clientX: r.left + 62 + share * (r.width - 72), clientY: r.top + 20 }));
+       at("pointerdown", 0.5); at("pointermove", 0.75); at("pointerup", 0.75); at("pointerleave", 0.75);`,
+    ],
+    [
+      "keys zoom too",
+      `for (const key of ["+", "+"]) canvas.dispatchEvent(new KeyboardEvent("keydown", { key }));`,
+    ],
+  ])(
+    "%s",
+    (_name, script) => {
+      const path = join(dir, "z.html");
+      const page = renderReport([runOf()]);
+      writeFileSync(
+        path,
+        page.replace(
+          "</body>",
+          `<script>const canvas = document.querySelector("canvas"); setTimeout(() => { ${script} }, 500);</script></body>`,
+        ),
+      );
+      const dom = domOf(path);
+      const range = /data-range[^>]*>(\d\d:\d\d:\d\d) – (\d\d:\d\d:\d\d) UTC/.exec(dom);
+      expect(range, dom.slice(dom.indexOf("data-range"), dom.indexOf("data-range") + 80)).not.toBeNull();
+      expect(range?.[1]).not.toBe("23:54:15");
+      expect(range?.[2]).not.toBe("23:59:15");
+      expect(dom).toMatch(/<button type="button" data-reset="">/);
+    },
+    70_000,
+  );
 });

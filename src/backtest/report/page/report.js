@@ -195,7 +195,7 @@
       for (const level of spec.levels ?? []) {
         // A limit that is far away would flatten everything: it is drawn only when it is near.
         const span = Math.max(Math.abs(low), Math.abs(high));
-        if (!level.isFar || Math.abs(level.at) <= 3 * span) take(level.at);
+        if (!level.isFar || !(span > 0) || Math.abs(level.at) <= 3 * span) take(level.at);
       }
       if (spec.hasFills) {
         const fills = group.runs[0].fills;
