@@ -269,7 +269,7 @@ describe.skipIf(CHROMIUM === undefined)("in a browser (skipped: no Chromium)", (
         "--no-sandbox",
         "--disable-gpu",
         "--window-size=1200,900",
-        "--virtual-time-budget=3000",
+        "--virtual-time-budget=10000",
         `--user-data-dir=${join(dir, "profile")}`,
         "--dump-dom",
         `file://${path}`,
