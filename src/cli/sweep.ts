@@ -95,15 +95,17 @@ async function sweep(flags: SweepFlags): Promise<void> {
   lib.checkSpace(space, config);
   const objective = lib.parseObjective(flags.objective);
   const constraints = flags.constraint.map(lib.parseConstraint);
-  const world = await assumed(flags);
+  const { assumptions, ...world } = await assumed(flags);
   const code = lib.codeIdentity();
   mkdirSync(flags.out, { recursive: true });
-  const tapes = await findTapes(flags.tape, flags.asset);
+  const reading = progressBar("convert");
+  const tapes = await findTapes(flags.tape, flags.asset, (share) => reading.update(share));
+  reading.done();
   const results = new lib.ResultsFile(join(flags.out, "results.jsonl"));
   const bar = progressBar("sweep");
   let evaluator: EvaluationPool | RedisEvaluator | undefined;
   try {
-    for (const note of tapes.notes) process.stderr.write(`${note}\n`);
+    for (const note of [...tapes.notes, ...assumptions]) process.stderr.write(`${note}\n`);
     if (results.damagedLines > 0)
       process.stderr.write(`${results.path}: ${results.damagedLines} damaged lines not used\n`);
     const digests = await Promise.all(tapes.paths.map(lib.digestOf));
