@@ -1,5 +1,6 @@
 import { Command, Option } from "commander";
 import { LOG_FORMATS, LOG_LEVELS, loadConfig, NETWORKS, WAIT_MODES } from "../config/index.js";
+import type { PaperPlan } from "../engine/paper.js";
 import type { RunHost, RunOptions } from "../engine/run.js";
 import { integer, number, speed } from "./arguments.js";
 import { terminalSecret } from "./secret-input.js";
@@ -40,6 +41,15 @@ interface RunFlags extends SimulatorFlags {
   multiStreamLogs?: boolean;
   logDir?: string;
   standby?: boolean;
+  record?: string | true;
+  paper?: boolean;
+  paperEquity: number;
+  queueModel: string;
+  orderLatency: string;
+  ackLatency: string;
+  feedLatency: string;
+  makerBps: number;
+  takerBps: number;
 }
 
 /** `market-maker run`: quotes a market until stopped (SOP §4.3, §5.1, §5.2). */
@@ -84,8 +94,21 @@ export function runCommand(): Command {
     .option("--force-isolated", "isolated margin also where cross is allowed")
     .option("--standby", "a second market-data connection: the first frame wins, no gap when one dies")
     .option("--summary <file>", "write a JSON summary of the run")
+    .option("--record [dir]", "write a tape of the market and of our own orders (default: tapes)")
+    .option("--paper", "play money: the network's real market, orders matched in this process; no key")
+    .option("--paper-equity <usd>", "account value of a paper run", number(1, 1e12), 100_000)
+    .option("--queue-model <model>", "queues on paper: risk-averse, log, power:N", "risk-averse")
+    .option(
+      "--feed-latency <dist>",
+      "on paper: tape:FLOOR_MS (as measured beyond its fastest), or 0",
+      "tape:5",
+    )
+    .option("--order-latency <dist>", "on paper: ms, lognormal:MEDIAN:SIGMA", "lognormal:40:0.4")
+    .option("--ack-latency <dist>", "on paper: answers and fills to us", "lognormal:20:0.4")
+    .option("--maker-bps <bps>", "maker fee on paper; negative: a rebate", number(-10, 100), 1.5)
+    .option("--taker-bps <bps>", "taker fee on paper", number(-10, 100), 4.5)
     .action(async (flags: RunFlags) => {
-      const options = toOptions(flags);
+      const options = await toOptions(flags);
       if (flags.listDexs === true) {
         const { printDexes } = await import("./dexs.js");
         await printDexes(options.config.network.base_url, flags.port);
@@ -146,7 +169,35 @@ function host(): RunHost {
   };
 }
 
-function toOptions(flags: RunFlags): RunOptions {
+/** @throws {RangeError} A latency or queue model that is none. */
+async function paperPlan(flags: RunFlags): Promise<PaperPlan | undefined> {
+  if (flags.paper !== true) return undefined;
+  const { parseDist, parseFeed, parseQueue } = await import("../sim/index.js");
+  const feed = parseFeed(flags.feedLatency);
+  const queue = parseQueue(flags.queueModel);
+  if (queue.kind === "l3") {
+    throw new RangeError(
+      "--queue-model l3: this venue does not tell single orders: want risk-averse, log or power:N",
+    );
+  }
+  if (feed.kind !== "tape" && !(feed.kind === "constant" && feed.ms === 0)) {
+    throw new RangeError(
+      `--feed-latency ${flags.feedLatency}: on paper the feed is real: want tape:FLOOR_MS (what it takes at its fastest), or 0`,
+    );
+  }
+  return {
+    equityUsd: flags.paperEquity,
+    queue,
+    latency: {
+      feed,
+      order: parseDist(flags.orderLatency),
+      ack: parseDist(flags.ackLatency),
+    },
+    fees: { makerBps: flags.makerBps, takerBps: flags.takerBps },
+  };
+}
+
+async function toOptions(flags: RunFlags): Promise<RunOptions> {
   const { config, origins, path } = loadConfig(flags.config, {
     "network.base_url": flags.network,
     "network.password_file": flags.passwordFile,
@@ -186,5 +237,7 @@ function toOptions(flags: RunFlags): RunOptions {
     simPort: flags.port,
     simulatorArguments: simulatorArguments(flags),
     summaryPath: flags.summary,
+    recordDir: flags.record === true ? "tapes" : flags.record,
+    paper: await paperPlan(flags),
   };
 }

@@ -26,21 +26,22 @@ import { type KernelInit, type KernelMessage, REJECTED, STOP } from "../threads/
 import { Supervisor } from "../threads/supervisor.js";
 import { StreamTimes } from "../venues/hyperliquid/feed-counters.js";
 import type { IpBudget } from "../venues/hyperliquid/limits.js";
-import { NonceSequence } from "../venues/hyperliquid/nonce.js";
-import { HyperliquidGateway } from "../venues/hyperliquid/orders.js";
 import type { AccountEvent } from "../venues/hyperliquid/user-events.js";
 import type { WireTap } from "../venues/port.js";
 import { tellAllowance } from "./allowance.js";
 import { compiledUrl, kernelBytes } from "./artifacts.js";
 import { MarginKeeper, type MarginVenue } from "./margin-keeper.js";
+import { OrderTape } from "./order-tape.js";
 import { PassCollector } from "./pass-collector.js";
 import type { AssetMargin } from "./plan.js";
 import { Safety } from "./safety.js";
 import { createSegments, HEARTBEAT, type SharedSegments } from "./shared.js";
+import { type TapePlan, TapeThread } from "./tape-thread.js";
 import { Trader } from "./trader.js";
 import type { Tuner } from "./tuner.js";
 import type { TurnRecorder, TurnSeams } from "./turns.js";
 import type { VenueFacts } from "./venue.js";
+import { type AccountGateway, liveAccount, type OpenAccount, type VenueAccount } from "./venue-account.js";
 import type { Watchdog } from "./watchdog.js";
 
 /** Where a thread's journal goes and how large it may become. */
@@ -88,6 +89,10 @@ export interface LiveOptions {
   readonly hasStandby: boolean;
   readonly relay: { readonly host: string; readonly port: number } | undefined;
   readonly metrics: { readonly host: string; readonly port: number } | undefined;
+  /** Where orders go. Default: the venue. */
+  readonly openAccount?: OpenAccount;
+  /** Undefined: no tape is written. */
+  readonly tape?: TapePlan;
   readonly journal: JournalWriter | undefined;
   readonly journalFiles: JournalFiles | undefined;
   /** Lets the world in through a player or, with a journal, a recorder; undefined: the world as it is. */
@@ -115,9 +120,12 @@ const PATIENCE_MS = { trading: 10_000, stopping: 2_000 } as const;
  */
 export class LiveEngine {
   readonly segments: SharedSegments;
-  readonly gateway: HyperliquidGateway;
+  readonly gateway: AccountGateway;
   metricsPort: number | undefined;
   relayPort: number | undefined;
+  /** The run's own tape; undefined: none. */
+  readonly tape: TapeThread | undefined;
+  private readonly account: VenueAccount;
   private readonly supervisor: Supervisor;
   private readonly trader: Trader;
   private readonly safety: Safety;
@@ -139,7 +147,7 @@ export class LiveEngine {
     const clock = turns?.clock ?? o.clock;
     const timers = turns?.timers ?? o.timers;
     this.timers = timers;
-    this.segments = createSegments(facts.instruments.length, o.kernelCount);
+    this.segments = createSegments(facts.instruments.length, o.kernelCount, o.tape !== undefined);
     if (o.journal !== undefined && o.recorder !== undefined)
       this.passes = new PassCollector(this.segments.kernels.length, o.journal);
     this.supervisor = new Supervisor({
@@ -155,34 +163,34 @@ export class LiveEngine {
           consequence: isVital ? "kill switch" : "none",
         }),
     });
-    const privateTap = this.privateTap();
-    const rng = new Rng(o.seed);
-    this.gateway = new HyperliquidGateway({
-      endpoints: facts.endpoints,
-      signer: facts.signer,
-      instruments: facts.instruments,
+    this.account = (o.openAccount ?? liveAccount)({
+      facts,
       clock,
       timers,
-      rng: rng.fork("gateway"),
-      log: {
-        debug: (fields, text) => o.log("debug", text, fields as Readonly<Record<string, unknown>>),
-        info: (fields, text) => o.log("info", text, fields as Readonly<Record<string, unknown>>),
-        warn: (fields, text) => o.log("warn", text, fields as Readonly<Record<string, unknown>>),
-        error: (fields, text) => o.log("error", text, fields as Readonly<Record<string, unknown>>),
-      },
-      accountAddress: facts.account,
-      ...(facts.vaultAddress === undefined ? {} : { vaultAddress: facts.vaultAddress }),
-      ...(o.orderExpiryMs === 0 ? {} : { expiresAfterMs: o.orderExpiryMs }),
+      rng: new Rng(o.seed),
+      log: o.log,
+      tap: this.privateTap(),
       limits: o.limits,
-      nonces: new NonceSequence(clock, { last: o.lastNonce, lane: o.nonceLane }),
-      tap: privateTap,
-      post: turns?.post,
-      openSocket: turns?.openSocket,
+      turns,
+      lastNonce: o.lastNonce,
+      nonceLane: o.nonceLane,
+      orderExpiryMs: o.orderExpiryMs,
       onAccountEvent: (event) => this.onAccountEvent(event),
     });
+    this.gateway = this.account.gateway;
+    this.tape = o.tape === undefined ? undefined : new TapeThread(o.tape);
     this.trader = new Trader({
       segments: this.segments,
-      gateway: this.gateway,
+      gateway:
+        this.tape === undefined
+          ? this.gateway
+          : new OrderTape({
+              gateway: this.gateway,
+              instruments: facts.instruments,
+              clock,
+              sink: this.tape.orders,
+              cause: () => this.executor.requestCause,
+            }),
       instruments: facts.instruments,
       assets: o.assets,
       clock,
@@ -222,11 +230,17 @@ export class LiveEngine {
       log: o.log,
     });
     this.keeper = this.makeKeeper();
-    this.poller = new MainPoller(new Doorbell(this.segments.mainDoorbell), () => this.trader.drain(), {
+    this.poller = new MainPoller(new Doorbell(this.segments.mainDoorbell), () => this.drain(), {
       mode: o.wait,
       clock: o.clock,
       defer: setImmediate,
     });
+  }
+
+  /** What the market did comes before what we make of it. */
+  private drain(): boolean {
+    const hadRecords = this.account.drain();
+    return this.trader.drain() || hadRecords;
   }
 
   get executor(): Executor {
@@ -307,6 +321,7 @@ export class LiveEngine {
     const ready = await gateway;
     if (ready.type === "ready") this.metricsPort = ready.port;
     await Promise.all(kernels);
+    await this.tape?.start(this.supervisor, this.recorderIndex, segments.heartbeats, o.clockBaseNs, o.log);
     this.configureKernels();
     const feed = await this.supervisor.start<IngestMessage>(
       "feed",
@@ -371,10 +386,11 @@ export class LiveEngine {
 
   /** Acts on what is fresh on the boards, as the polling does. */
   pollTrader(): void {
-    this.trader.drain();
+    this.drain();
   }
 
   pollLadders(): void {
+    this.account.drain();
     this.trader.pollLadders();
   }
 
@@ -402,7 +418,7 @@ export class LiveEngine {
     if (this.isTrading) await this.stopTrading();
     this.poller.stop();
     this.trader.halt();
-    await this.gateway.close();
+    await this.account.close();
     const { segments } = this;
     const stopping = [
       this.supervisor.stop("feed", THREAD_STOP_MS, (w) => w.postMessage({ type: "stop" })),
@@ -415,6 +431,8 @@ export class LiveEngine {
       ),
     ];
     await Promise.all(stopping);
+    // Last: everything that the others had to say is on its rings by now.
+    await this.tape?.stop(this.supervisor, THREAD_STOP_MS);
     this.supervisor.close();
     this.o.recorder?.finish();
     this.passes?.collect(this.o.clock.monoNs());
@@ -500,9 +518,20 @@ export class LiveEngine {
     };
   }
 
+  private get recorderIndex(): number {
+    return HEARTBEAT.firstKernel + this.segments.kernels.length;
+  }
+
   private ingestInit(): IngestInit {
-    const { o, segments } = this;
+    const { o, segments, tape, account } = this;
+    const listeners = [
+      ...(tape === undefined ? [] : [{ ring: tape.marketRing }]),
+      ...(account.marketRing === undefined
+        ? []
+        : [{ ring: account.marketRing, doorbell: segments.mainDoorbell }]),
+    ];
     return {
+      ...(listeners.length === 0 ? {} : { listeners }),
       wsUrl: o.facts.endpoints.wsUrl,
       instruments: o.facts.instruments,
       rings: segments.kernels.map((k) => k.marketRing),

@@ -9,13 +9,7 @@ import {
   createRing,
   RingConsumer,
 } from "../rings/index.js";
-import {
-  assetOfRecord,
-  type RecorderStats,
-  TapeError,
-  type TapeInstrument,
-  TapeRecorder,
-} from "../store/index.js";
+import { assetOfRecord, type RecorderStats, TapeError, TapeRecorder } from "../store/index.js";
 import { createLogger, type LogFn, type LogFormat, type LogLevel } from "../telemetry/log.js";
 import { StatusLine } from "../telemetry/status-line.js";
 import type { IngestInit, IngestMessage } from "../threads/ingest.js";
@@ -28,6 +22,7 @@ import { compiledUrl } from "./artifacts.js";
 import { resolveMarkets } from "./markets.js";
 import { probePort } from "./simulator.js";
 import { StartError } from "./start-error.js";
+import { fileSafe, tapeInstruments, wallBaseNs } from "./tape-plan.js";
 
 export interface RecordOptions {
   readonly network: string;
@@ -67,25 +62,6 @@ const STALE_AFTER_MS = 10_000;
 
 /** Documented: scripts decide by them. */
 export const RECORD_EXIT = { whole: 0, failed: 1, lossy: 2 } as const;
-
-/** The instruments as a tape lists them. */
-export const tapeInstruments = (instruments: readonly Instrument[]): TapeInstrument[] =>
-  instruments.map(({ asset, coin, pxDecimals, szDecimals, maxSigFigs, minNotionalUsd, maxLeverage }) => ({
-    asset,
-    coin,
-    pxDecimals,
-    szDecimals,
-    maxSigFigs,
-    minNotionalUsd,
-    maxLeverage,
-  }));
-
-/** Wall clock of mono 0, ns. */
-export const wallBaseNs = (clock: Clock): bigint =>
-  BigInt(Math.round(clock.wallMs() - clock.monoNs() / 1e6)) * 1_000_000n;
-
-/** A part of a file name: coins of builder-deployed DEXs have a colon. */
-export const fileSafe = (text: string): string => text.replace(/[^A-Za-z0-9._-]+/g, "-");
 
 /**
  * Records markets until stopped: the engine's own feed thread, with a tape at the other end of its ring instead of kernels.

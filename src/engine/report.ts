@@ -15,6 +15,7 @@ export class BoardWriter {
     private readonly live: LiveEngine,
     private readonly instruments: readonly Instrument[],
     private readonly maxPosLots: readonly number[],
+    private readonly isPaper: boolean,
   ) {
     this.assets = live.segments.assetBoards.map((sab) => new Board(ASSET_SLOTS, sab));
     this.engine = new Board(ENGINE_SLOTS, live.segments.engineBoard);
@@ -85,6 +86,11 @@ export class BoardWriter {
     const journal = live.journalStats;
     this.engine.set("journalBytes", journal?.writtenBytes ?? 0);
     this.engine.set("journalLost", journal?.lostRecords ?? 0);
+    this.engine.set("isPaper", this.isPaper ? 1 : 0);
+    const tape = live.tape?.figures;
+    this.engine.set("tapeRecords", tape?.records ?? 0);
+    this.engine.set("tapeBytes", tape?.fileBytes ?? 0);
+    this.engine.set("tapeLost", tape?.lost ?? 0);
   }
 }
 
@@ -114,6 +120,7 @@ export function statusText(
 
 export interface SummaryFacts {
   readonly network: string;
+  readonly isPaper: boolean;
   readonly account: string;
   readonly startedAtMs: number;
   readonly durationS: number;
@@ -148,6 +155,7 @@ export function buildSummary(
   const isKilled = live.latch.isTripped();
   return {
     network: facts.network,
+    isPaper: facts.isPaper,
     coins: instruments.map((i) => i.coin),
     account: facts.account,
     startedAt: new Date(facts.startedAtMs).toISOString(),
@@ -182,6 +190,7 @@ export function buildSummary(
     auditDifferences: c.auditDifferences,
     unknownOrders: c.unknowns,
     seed: facts.seed ?? null,
+    tape: live.tape?.figures ?? null,
     rssMiB: round(facts.rssMiB, 1),
     memory: facts.memory.figures,
     feed: Object.fromEntries(new FeedCounters(segments.feedCounters).entries()),

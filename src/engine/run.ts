@@ -22,18 +22,21 @@ import { logName, streamPaths } from "../telemetry/log-streams.js";
 import { StatusLine } from "../telemetry/status-line.js";
 import { startClock, systemTimers } from "../threads/system-clock.js";
 import { IpBudget } from "../venues/hyperliquid/limits.js";
+import { networkEndpoints } from "../venues/hyperliquid/network.js";
 import { NONCE_LANES } from "../venues/hyperliquid/nonce.js";
 import { purchaseRecord } from "./allowance.js";
 import { packageVersion } from "./artifacts.js";
 import { defaultDataDir } from "./data-dir.js";
 import { checkKill, writeKill } from "./kill-record.js";
 import { type JournalFiles, LiveEngine } from "./live.js";
+import type { PaperPlan } from "./paper.js";
 import { type Plan, planAssets } from "./plan.js";
 import { BoardWriter, buildSummary, statusText } from "./report.js";
 import { liveOptions, type SessionSetup } from "./session-setup.js";
 import { ensureSimulator, type RunningSimulator } from "./simulator.js";
 import { SizingError } from "./sizing.js";
 import { MemoryTrack } from "./summary.js";
+import { runTape } from "./tape-plan.js";
 import { TradingSession } from "./trading-session.js";
 import { TurnRecorder } from "./turns.js";
 import { gatherFacts, loadSigner, type VenueFacts, type VenueRequest } from "./venue.js";
@@ -54,6 +57,10 @@ export interface RunOptions {
   /** Options of the simulator as given, for its own command line. */
   readonly simulatorArguments: readonly string[] | undefined;
   readonly summaryPath: string | undefined;
+  /** Folder of the run's own tape; undefined: none is written. */
+  readonly recordDir?: string | undefined;
+  /** Play money at an exchange in this process; undefined: the venue's account. */
+  readonly paper?: PaperPlan | undefined;
 }
 
 /** What the entry file lends: the terminal, and its word when the user wants to stop. */
@@ -116,6 +123,9 @@ class Run {
   private readonly sinceProcessStartMs: number;
   private readonly status: StatusLine;
   private readonly log: LogFn;
+  private get isPaper(): boolean {
+    return this.o.paper !== undefined;
+  }
   private readonly closeLog: () => Promise<void>;
   private readonly memory = new MemoryTrack();
   private readonly undo: (() => unknown)[] = [];
@@ -152,7 +162,11 @@ class Run {
       write: this.status.print,
       isColored: host.terminal.isTTY === true,
     });
-    this.log = made.log;
+    // No line of a paper run can be taken for one of money.
+    this.log =
+      o.paper === undefined
+        ? made.log
+        : (level, event, fields) => made.log(level, event, { ...fields, paper: true });
     this.undo.push(systemTimers.every(LOG_FOLLOW_MS, made.follow));
     this.closeLog = made.close;
     this.stopRequested = new Promise((resolve) => {
@@ -179,7 +193,9 @@ class Run {
     const seed = o.seed ?? Math.floor(this.clock.wallMs()) % 2 ** 31;
     const rng = new Rng(seed).fork("start");
     const watchdog =
-      o.isDryRun || config.safety.watchdog === "off" ? undefined : new Watchdog(systemTimers, log);
+      o.isDryRun || this.isPaper || config.safety.watchdog === "off"
+        ? undefined
+        : new Watchdog(systemTimers, log);
     this.undo.push(() => watchdog?.forget());
     const onLimited = (ms: number): void =>
       log("warn", "The venue answers 429: HTTP is left to cancels", { seconds: Math.round(ms / 1000) });
@@ -204,41 +220,55 @@ class Run {
       log,
       ...(watchdog === undefined ? {} : { lendKey: (key: Uint8Array) => watchdog.lend(key) }),
     };
-    const { endpoints, signer } = await loadSigner(request);
-    this.undo.push(() => signer.dispose());
+    const endpoints = networkEndpoints(config.network.base_url, { port: simPort });
+    const signer = this.isPaper ? undefined : (await loadSigner(request)).signer;
+    this.undo.push(() => signer?.dispose());
     const simulator = await this.unlessStopped(this.startSimulator(simPort, dataDir));
+    // Loaded on demand: a live engine runs without the simulator's code.
+    const paper = o.paper === undefined ? undefined : { plan: o.paper, ...(await import("./paper.js")) };
+    const wanted = this.withTapeCoin(request, simulator);
     const facts = await this.unlessStopped(
-      gatherFacts(this.withTapeCoin(request, simulator), endpoints, signer),
+      signer === undefined
+        ? paper!.paperFacts(wanted, endpoints, paper!.plan)
+        : gatherFacts(wanted, endpoints, signer),
     );
+    /** As in the names of locks, checkpoints and tapes. */
+    const world = paper === undefined ? endpoints.name : `paper-${endpoints.name}`;
     const plan = planAssets(config, facts, log);
     const sessionId = Math.floor(this.clock.wallMs());
-    const runId = `run-${sessionId.toString(36)}-${process.pid}`;
+    const runId = `${paper === undefined ? "run" : "paper"}-${sessionId.toString(36)}-${process.pid}`;
     if (!o.isDryRun) {
-      checkKill(dataDir, endpoints.name, facts.account, (text, fields) => log("warn", text, fields));
+      checkKill(dataDir, world, facts.account, (text, fields) => log("warn", text, fields));
       this.takeLocks(dataDir, facts);
     }
-    const nonceLane = o.isDryRun ? undefined : this.takeNonceLane(dataDir, facts);
-    const nonceFile = `nonce.${endpoints.name}.${signer.address}`;
-    const lastNonce = Number(dataDir.readCheckpoint(nonceFile) ?? 0);
+    const nonceLane =
+      o.isDryRun || signer === undefined
+        ? undefined
+        : this.takeNonceLane(dataDir, lockNetwork(facts, false), signer.address);
+    const nonceFile = signer === undefined ? undefined : `nonce.${endpoints.name}.${signer.address}`;
+    const lastNonce = nonceFile === undefined ? 0 : Number(dataDir.readCheckpoint(nonceFile) ?? 0);
     const files = config.engine.journal && !o.isDryRun ? this.journalFiles(dataDir, runId) : undefined;
     const journal = files === undefined ? undefined : this.openJournal(files);
     journal?.append(
       JournalKind.Config,
       this.clock.monoNs(),
-      Buffer.from(JSON.stringify(publicConfig(config))),
+      Buffer.from(
+        JSON.stringify({ ...publicConfig(config), ...(paper === undefined ? {} : { paper: paper.plan }) }),
+      ),
     );
+    // What a paper exchange does to the engine is no turn from outside: such a journal is read, not replayed.
     const recorder =
-      journal === undefined
+      journal === undefined || paper !== undefined
         ? undefined
         : new TurnRecorder({ journal, clock: this.clock, timers: systemTimers, defer: setImmediate });
-    const purchases = purchaseRecord(dataDir, `${endpoints.name}.${facts.account}`);
+    const purchases = purchaseRecord(dataDir, `${world}.${facts.account}`);
     const setup: SessionSetup = {
       layoutHash: LAYOUT_HASH,
       version: packageVersion(),
       startedAtMs: this.clock.wallMs(),
       config: publicConfig(config),
       endpoints,
-      signerAddress: signer.address,
+      signerAddress: signer?.address ?? "",
       account: facts.account,
       vaultAddress: facts.vaultAddress,
       instruments: facts.instruments,
@@ -254,7 +284,8 @@ class Run {
       purchased: purchases.spent,
       limits: limits.use,
     };
-    journal?.append(JournalKind.Session, this.clock.monoNs(), Buffer.from(packed(setup)));
+    if (recorder !== undefined)
+      journal?.append(JournalKind.Session, this.clock.monoNs(), Buffer.from(packed(setup)));
     const live = new LiveEngine(
       liveOptions(setup, {
         signer,
@@ -268,6 +299,18 @@ class Run {
         timers: systemTimers,
         watchdog,
         metrics: metricsOf(config),
+        ...(paper === undefined ? {} : { openAccount: paper.paperAccount(paper.plan) }),
+        ...(o.recordDir === undefined
+          ? {}
+          : {
+              tape: runTape(o.recordDir, {
+                network: endpoints.name,
+                isPaper: this.isPaper,
+                runId,
+                instruments: facts.instruments,
+                clock: this.clock,
+              }),
+            }),
         journal,
         journalFiles: files,
         recorder,
@@ -285,7 +328,7 @@ class Run {
     this.undo.push(async () => {
       await session.close();
       // A wall clock set back before the next start must not make its nonces too low.
-      if (o.isDryRun) return;
+      if (o.isDryRun || nonceFile === undefined) return;
       // Another maker with this key may have stopped in between, with a higher one.
       const stored = Number(dataDir.readCheckpoint(nonceFile) ?? 0) || 0;
       dataDir.writeCheckpoint(nonceFile, String(Math.max(stored, live.gateway.nonces.last)));
@@ -296,7 +339,7 @@ class Run {
     if (o.isDryRun) return await this.dryRun(live, facts);
     return await this.trade(live, session, facts, plan, simulator, (reason) =>
       writeKill(dataDir, {
-        network: endpoints.name,
+        network: world,
         account: facts.account,
         reason,
         atIso: new Date(this.clock.wallMs()).toISOString(),
@@ -396,7 +439,7 @@ class Run {
     for (const inst of facts.instruments) {
       const lock: Lock = dataDir.lock(
         {
-          network: lockNetwork(facts),
+          network: lockNetwork(facts, this.isPaper),
           account: facts.account,
           asset: inst.coin,
         },
@@ -411,9 +454,9 @@ class Run {
    * Makers of other assets may sign with the same key: each takes a lane of nonces of its own, so that no two are the same.
    * @throws {DataDirError} `locked` when every lane is taken.
    */
-  private takeNonceLane(dataDir: DataDir, facts: VenueFacts): number {
+  private takeNonceLane(dataDir: DataDir, network: string, signer: string): number {
     for (let lane = 0; ; lane++) {
-      const key = { network: lockNetwork(facts), account: facts.signer.address, asset: `nonces-${lane}` };
+      const key = { network, account: signer, asset: `nonces-${lane}` };
       try {
         const lock = dataDir.lock(key, this.clock.wallMs());
         this.undo.push(() => lock.release());
@@ -502,6 +545,12 @@ class Run {
     const startedAtMs = this.clock.wallMs();
     const startedMonoNs = this.clock.monoNs();
     const recovered = await this.unlessStopped(session.start());
+    if (this.isPaper) {
+      log("warn", "Paper trading: play money, no order leaves this process", {
+        equityUsd: o.paper?.equityUsd,
+        queueModel: o.paper?.queue.kind,
+      });
+    }
     log("info", "Market maker started", {
       network: facts.endpoints.name,
       account: facts.account,
@@ -530,6 +579,7 @@ class Run {
       plan.assets.map((a) => a.limits.maxPosLots),
       {
         network: facts.endpoints.name,
+        isPaper: this.isPaper,
         account: facts.account,
         startedAtMs,
         durationS: (this.clock.monoNs() - startedMonoNs) / 1e9,
@@ -568,8 +618,9 @@ class Run {
   /** Boards, status, memory and the warm-up's narrowing, until the returned function is called. */
   private report(live: LiveEngine, facts: VenueFacts, plan: Plan): () => void {
     const maxPosLots = plan.assets.map((a) => a.limits.maxPosLots);
-    const boards = new BoardWriter(live, facts.instruments, maxPosLots);
-    const text = (): string => statusText(live, facts.instruments, maxPosLots);
+    const boards = new BoardWriter(live, facts.instruments, maxPosLots, this.isPaper);
+    const text = (): string =>
+      `${this.isPaper ? "PAPER " : ""}${statusText(live, facts.instruments, maxPosLots)}`;
     const warm = new Array<boolean>(facts.instruments.length).fill(false);
     const stops = [
       systemTimers.every(BOARD_EVERY_MS, () => {
@@ -678,8 +729,8 @@ function publicConfig(config: Config): Config {
 }
 
 /** Simulated exchanges on other ports are other networks. */
-const lockNetwork = (facts: VenueFacts): string =>
-  `${facts.endpoints.name}-${new URL(facts.endpoints.infoUrl).port || "443"}`;
+const lockNetwork = (facts: VenueFacts, isPaper: boolean): string =>
+  `${isPaper ? "paper-" : ""}${facts.endpoints.name}-${new URL(facts.endpoints.infoUrl).port || "443"}`;
 
 /**
  * The simulator's own markets for what is to be traded: only those run, each costs processor time. Undefined when one is not

@@ -1,12 +1,12 @@
 import type { Clock, Timers } from "../domain/index.js";
 import { DeadMansSwitch, type Executor } from "../execution/index.js";
 import type { LogFn } from "../telemetry/log.js";
-import type { HyperliquidGateway } from "../venues/hyperliquid/orders.js";
 import type { VenueFacts } from "./venue.js";
+import type { AccountGateway } from "./venue-account.js";
 import type { Watchdog } from "./watchdog.js";
 
 export interface SafetyOptions {
-  readonly gateway: HyperliquidGateway;
+  readonly gateway: AccountGateway;
   readonly executor: Executor;
   readonly facts: Pick<VenueFacts, "endpoints" | "instruments">;
   readonly vaultAddress?: string;

@@ -48,6 +48,8 @@ export type SessionWorld = Pick<
   | "timers"
   | "watchdog"
   | "metrics"
+  | "openAccount"
+  | "tape"
   | "journal"
   | "journalFiles"
   | "turns"

@@ -49,15 +49,21 @@ export interface SharedSegments {
 
 export const HEARTBEAT = { feed: 0, gateway: 1, firstKernel: 2 } as const;
 
-export function createSegments(assetCount: number, kernelCount: number): SharedSegments {
+/** @param hasRecorder a recorder's thread beats too, after the kernels. */
+export function createSegments(assetCount: number, kernelCount: number, hasRecorder = false): SharedSegments {
   const workers = Math.min(kernelCount, assetCount);
   const kernelOf = Array.from({ length: assetCount }, (_, asset) => asset % workers);
   const perAsset = <T>(make: () => T): T[] => Array.from({ length: assetCount }, make);
   return {
     latch: createLatch(),
     mainDoorbell: createDoorbell(),
-    heartbeats: createHeartbeats(HEARTBEAT.firstKernel + workers),
-    threadNames: ["feed", "gateway", ...Array.from({ length: workers }, (_, i) => `kernel-${i}`)],
+    heartbeats: createHeartbeats(HEARTBEAT.firstKernel + workers + (hasRecorder ? 1 : 0)),
+    threadNames: [
+      "feed",
+      "gateway",
+      ...Array.from({ length: workers }, (_, i) => `kernel-${i}`),
+      ...(hasRecorder ? ["recorder"] : []),
+    ],
     kernels: Array.from({ length: workers }, (_, worker) => ({
       assets: kernelOf.flatMap((w, asset) => (w === worker ? [asset] : [])),
       marketRing: createRing(MARKET_RING_BYTES),

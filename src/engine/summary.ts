@@ -12,6 +12,8 @@ export interface LatencyFigures {
 /** What `--summary FILE` holds. Sizes in base units, money in USD, latencies in µs. */
 export interface RunSummary {
   readonly network: string;
+  /** Play money: no order left the process. */
+  readonly isPaper: boolean;
   readonly coins: readonly string[];
   readonly account: string;
   readonly startedAt: string;
@@ -45,6 +47,8 @@ export interface RunSummary {
   readonly auditDifferences: number;
   readonly unknownOrders: number;
   readonly seed: number | null;
+  /** The run's own tape, a moment before its end; null: none was written. */
+  readonly tape: Readonly<Record<"records" | "fileBytes" | "files" | "lost" | "gaps", number>> | null;
   readonly rssMiB: number;
   readonly memory: { readonly rssMiB: MemorySamples; readonly heapMiB: MemorySamples };
   readonly feed: Readonly<Record<string, number>>;

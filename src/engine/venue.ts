@@ -13,7 +13,8 @@ import { StartError } from "./start-error.js";
 /** What is known of the venue before any thread starts. */
 export interface VenueFacts {
   readonly endpoints: NetworkEndpoints;
-  readonly signer: L1Signer;
+  /** Undefined on paper: nothing is ever signed. */
+  readonly signer: L1Signer | undefined;
   /** The account traded for: the vault's, else the signer's own, or the master that approved it as agent. */
   readonly account: string;
   /** Sub-account or vault that every action names; undefined: the account is the signer's or its master's. */

@@ -459,6 +459,11 @@ export class Executor implements GatewayEvents {
     return this.deskAt(asset).ledger.maxAbsPosLots;
   }
 
+  /** What led to the newest request, ns; rewritten in place. 0: not market data. */
+  get requestCause(): { readonly causeMonoNs: number; readonly decidedMonoNs: number } {
+    return this.outbox.cause;
+  }
+
   /** Newest market frame to bytes at the socket, ms; 0 before the first. */
   get lastQuoteCycleMs(): number {
     return this.outbox.lastQuoteCycleNs / 1e6;

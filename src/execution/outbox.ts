@@ -17,6 +17,8 @@ const MISSING_STATUS: AckStatus = { kind: "unknown", text: "no status for this e
  */
 export class Outbox {
   lastQuoteCycleNs = 0;
+  /** What led to the newest request: the market data behind it (0: none), and when it was decided. */
+  readonly cause = { causeMonoNs: 0, decidedMonoNs: 0 };
   private readonly batches = new Map<number, Batch>();
   /** Answers that an in-process gateway gave before the sender had returned. */
   private readonly early = new Map<number, readonly AckStatus[]>();
@@ -44,6 +46,7 @@ export class Outbox {
     const now = ctx.clock.monoNs();
     if (ctx.latch.isTripped()) return false;
     const own = orders.map((o) => ctx.book.open(o, now));
+    this.noteCause(causeMonoNs, now);
     ctx.counters.ordersPlaced += orders.length;
     desk.counts.ordersPlaced += orders.length;
     this.send(desk, { kind: "place", orders: own, fresh: [], orphans: [] }, now, () =>
@@ -65,6 +68,7 @@ export class Outbox {
     if (ctx.latch.isTripped()) return false;
     const fresh = modifies.map((m, i) => ctx.book.open(m.order, now, targets[i]!));
     for (const target of targets) target.leaving = "replace";
+    this.noteCause(causeMonoNs, now);
     ctx.counters.ordersModified += modifies.length;
     desk.counts.ordersModified += modifies.length;
     this.send(desk, { kind: "modify", orders: targets, fresh, orphans: [] }, now, () =>
@@ -84,6 +88,7 @@ export class Outbox {
         o.isCancelInFlight = true;
         o.lastCancelMonoNs = now;
       }
+      this.noteCause(Number.NaN, now);
       const cancels = chunk.map((o) => ({ asset: desk.asset, cloid: o.cloid }));
       this.send(desk, { kind: "cancel", orders: chunk, fresh: [], orphans: [] }, now, () =>
         ctx.gateway.cancel(cancels),
@@ -262,6 +267,11 @@ export class Outbox {
       code: status.code,
       text: status.text,
     });
+  }
+
+  private noteCause(causeMonoNs: number, decidedMonoNs: number): void {
+    this.cause.causeMonoNs = Number.isNaN(causeMonoNs) ? 0 : causeMonoNs;
+    this.cause.decidedMonoNs = decidedMonoNs;
   }
 
   private stampLatency(causeMonoNs: number): void {

@@ -34,4 +34,5 @@ export { createHistogram, type HistogramBucket, HistogramSnapshot, LatencyHistog
 export { createLatch, KillLatch, KillReason, killReasonText, type TripReason } from "./kill-latch.js";
 export { CellReader, CellWriter, createCell } from "./latest-cell.js";
 export type { RecordSink } from "./record-sink.js";
+export { isLossMark, RecordTee, type TeeOutlet, teeOutlet } from "./record-tee.js";
 export { createRing, RingConsumer, RingProducer, ringDrops, ringFill } from "./spsc-ring.js";

@@ -194,6 +194,12 @@ export class RingProducer implements RecordSink {
     this.reservedEnd = this.published;
   }
 
+  /** Bytes for further records; a slot that would be split costs the rest of the buffer besides. */
+  freeBytes(): number {
+    this.cachedTail = Atomics.load(this.i32, TAIL);
+    return this.capacity - ((this.next - this.cachedTail) | 0);
+  }
+
   /** Adds one to the drop counter: called by `reserve` when full, by an owner that drops for a reason of its own. */
   countDrop(): void {
     this.drops = (this.drops + 1) | 0;

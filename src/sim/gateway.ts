@@ -35,6 +35,7 @@ import type { Action, OrderWire } from "./actions.js";
 import { type DelayRange, drawMs } from "./blocks.js";
 import type { Wire } from "./fault-carrier.js";
 import { Lane } from "./lane.js";
+import { dexNameOf } from "./universe.js";
 import type { SimVenue } from "./venue.js";
 
 export type ActionKind = "order" | "modify" | "cancel";
@@ -135,6 +136,8 @@ export class SimGateway implements OrderGateway {
   private stopListening: (() => void) | undefined;
   private nextId = 1;
   private lastNonce = 0;
+  /** Names of the dexs whose markets are traded. */
+  private readonly dexes: readonly string[];
   private wire: Wire | undefined;
   private isClosed = false;
 
@@ -142,6 +145,7 @@ export class SimGateway implements OrderGateway {
     this.time = o.time;
     this.clock = o.clock ?? o.time;
     this.rng = o.rng.fork("sim gateway");
+    this.dexes = [...new Set(o.instruments.map((i) => dexNameOf(i.coin)))];
     this.down = new Lane(o.time, o.network ?? NETWORK, o.rng.fork("sim gateway down"));
   }
 
@@ -306,6 +310,17 @@ export class SimGateway implements OrderGateway {
     return this.control({ type: "updateLeverage", asset: venueAssetId, isCross, leverage });
   }
 
+  /** Into the open isolated position. */
+  addIsolatedMargin(asset: number, usd: number): Promise<void> {
+    const { venueAssetId } = this.instrument(asset);
+    return this.control({
+      type: "updateIsolatedMargin",
+      asset: venueAssetId,
+      isBuy: true,
+      ntli: Math.floor(usd * 1e6),
+    });
+  }
+
   buyRequests(requests: number): Promise<void> {
     return this.control({ type: "reserveRequestWeight", weight: requests });
   }
@@ -419,16 +434,34 @@ export class SimGateway implements OrderGateway {
 
   // ── queries ─────────────────────────────────────────────────────────────────────────────────────────────────────────
 
-  openOrders(): Promise<readonly OrderUpdate[]> {
-    return this.ask("frontendOpenOrders", {}, (answer) => this.o.reader.openOrders(answer));
+  async openOrders(): Promise<readonly OrderUpdate[]> {
+    const lists = await Promise.all(
+      [...new Set(["", ...this.dexes])].map((dex) =>
+        this.ask("frontendOpenOrders", onDex(dex), (answer) => this.o.reader.openOrders(answer)),
+      ),
+    );
+    return lists.flat();
   }
 
   orderStatus(cloid: Cloid): Promise<OrderUpdate | undefined> {
     return this.ask("orderStatus", { oid: cloid }, (answer) => this.o.reader.orderStatus(answer));
   }
 
-  account(): Promise<AccountSnapshot> {
-    return this.ask("clearinghouseState", {}, (answer) => this.o.reader.account(answer));
+  /** Over the clearinghouses of this gateway's markets, as live. */
+  async account(): Promise<AccountSnapshot> {
+    const parts = await Promise.all(
+      this.dexes.map((dex) =>
+        this.ask("clearinghouseState", onDex(dex), (answer) => this.o.reader.account(answer)),
+      ),
+    );
+    const sum = (of: (a: AccountSnapshot) => number): number => parts.reduce((n, a) => n + of(a), 0);
+    return {
+      accountValueUsd: sum((a) => a.accountValueUsd),
+      withdrawableUsd: sum((a) => a.withdrawableUsd),
+      marginUsedUsd: sum((a) => a.marginUsedUsd),
+      positions: parts.flatMap((a) => a.positions),
+      exchMs: Math.min(...parts.map((a) => a.exchMs)),
+    };
   }
 
   fillsSince(exchMs: number): Promise<readonly FillEvent[]> {
@@ -511,6 +544,8 @@ export class SimGateway implements OrderGateway {
     return inst;
   }
 }
+
+const onDex = (dex: string): { readonly dex?: string } => (dex === "" ? {} : { dex });
 
 const assetsOf = (items: readonly { readonly asset: number }[]): number[] => items.map((i) => i.asset);
 

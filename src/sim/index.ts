@@ -33,6 +33,15 @@ export {
 export { type FrameReader, SimFeed, type SimFeedOptions } from "./feed.js";
 export { flatFees } from "./fees.js";
 export { SimGateway, type SimGatewayOptions, type VenueReader } from "./gateway.js";
+export {
+  DEFAULT_LATENCY,
+  type Dist,
+  delayOf,
+  type FeedDist,
+  type LatencySpec,
+  orderLatency,
+  ZERO_LATENCY,
+} from "./latency-spec.js";
 export { IP_WEIGHT_PER_MINUTE, VENUE_SOCKET_LIMITS } from "./limits.js";
 export { isPerp } from "./listed-market.js";
 export { perpInstrument, type SimMarket, type Speed } from "./market.js";
@@ -41,6 +50,7 @@ export { RecordMarket } from "./markets/records.js";
 export { BTC_LIKE, SyntheticMarket, type SyntheticParams } from "./markets/synthetic.js";
 export { TapeMarket, type TapeMarketOptions } from "./markets/tape.js";
 export { L3Book } from "./matching.js";
+export { type PaperListing, type PaperOptions, PaperVenue } from "./paper.js";
 export { type QueueModel, type QueueModelSpec, queueModel } from "./queue-model.js";
 export { RecordedSide } from "./recorded-side.js";
 export {
@@ -52,5 +62,6 @@ export {
   type SimStats,
   startSimServer,
 } from "./server.js";
+export { parseDist, parseFeed, parseQueue } from "./spec-text.js";
 export { TapeBook } from "./tape-book.js";
 export { SimVenue, type SimVenueOptions } from "./venue.js";

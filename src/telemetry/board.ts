@@ -56,6 +56,10 @@ export const ENGINE_SLOTS = [
   "deadManArmed",
   "journalBytes",
   "journalLost",
+  "isPaper",
+  "tapeRecords",
+  "tapeBytes",
+  "tapeLost",
   "kernelRejected",
 ] as const;
 export type EngineSlot = (typeof ENGINE_SLOTS)[number];

@@ -287,6 +287,14 @@ export function createMetrics(sources: MetricSources): {
   engineCounter("mm_journal_lost_total", "Records of the main journal the disk was too slow for", () =>
     sources.engine.get("journalLost"),
   );
+  fromBoard("mm_paper", "1 when nothing but play money is traded", "isPaper");
+  engineCounter("mm_tape_records_total", "Records taken by the run's own tape", () =>
+    sources.engine.get("tapeRecords"),
+  );
+  engineCounter("mm_tape_bytes_total", "Size of the run's own tape", () => sources.engine.get("tapeBytes"));
+  engineCounter("mm_tape_lost_total", "Records that the run's own tape had no room for", () =>
+    sources.engine.get("tapeLost"),
+  );
   engineCounter("mm_ring_drops_total", "Records refused by a full ring", sources.ringDrops);
   new Counter({
     name: "mm_feed_events_total",

@@ -15,7 +15,9 @@ import {
   KillLatch,
   KillReason,
   LatencyHistogram,
+  RecordTee,
   RingProducer,
+  teeOutlet,
 } from "../rings/index.js";
 import {
   IntakeNote,
@@ -46,6 +48,12 @@ export interface IngestInit {
   /** Market ring and doorbell of each kernel worker; this thread is the ring's one producer. */
   readonly rings: readonly SharedArrayBuffer[];
   readonly doorbells: readonly SharedArrayBuffer[];
+  /** Further readers of all records: a recorder, a paper exchange. One without room loses records; nobody waits for it. */
+  readonly listeners?: readonly {
+    readonly ring: SharedArrayBuffer;
+    /** Rung after each publish; undefined: it looks by itself. */
+    readonly doorbell?: SharedArrayBuffer;
+  }[];
   /** Kernel worker of each asset. */
   readonly kernelOf: readonly number[];
   /** Rung after the latch was tripped, so that the executor sees it at once. */
@@ -111,7 +119,13 @@ function start(init: IngestInit, post: (message: IngestMessage) => void): Ingest
   const clock = systemClock(init.clockBaseNs);
   const heartbeats = new Heartbeats(init.heartbeats);
   const counters = new FeedCounters(init.counters);
-  const producers = init.rings.map((sab) => new RingProducer(sab));
+  const listeners = init.listeners ?? [];
+  const outlets = listeners.map(({ ring }) => teeOutlet(new RingProducer(ring)));
+  const bells = listeners.flatMap(({ doorbell }) => (doorbell === undefined ? [] : new Doorbell(doorbell)));
+  const producers = init.rings.map((sab) => {
+    const ring = new RingProducer(sab);
+    return outlets.length === 0 ? ring : new RecordTee(ring, outlets);
+  });
   const doorbells = init.doorbells.map((sab) => new Doorbell(sab));
   const { kernelOf, instruments } = init;
   const log: FeedLog = (level, event, fields) => post({ type: "log", level, event, fields });
@@ -148,7 +162,10 @@ function start(init: IngestInit, post: (message: IngestMessage) => void): Ingest
       counters,
       streamTimes: new StreamTimes(init.streamTimes),
       decodeLatency: new LatencyHistogram(init.histogram),
-      wake: (asset) => doorbells[kernelOf[asset]!]!.ring(),
+      wake: (asset) => {
+        doorbells[kernelOf[asset]!]!.ring();
+        for (let i = 0; i < bells.length; i++) bells[i]!.ring();
+      },
       onControl: (channel, data, source) =>
         feeds[source === FeedSource.Standby ? 1 : 0]?.onControl(channel, data),
       ...(tap === undefined ? {} : { tap }),

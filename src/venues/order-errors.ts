@@ -127,3 +127,6 @@ export function explainOrderError(code: OrderErrorCode): string {
   const { meaning, remedy } = ORDER_ERROR_HELP[code];
   return remedy === "none" ? `${code}: ${meaning}` : `${code}: ${meaning}; ${remedy}`;
 }
+
+/** Tapes hold a code as its place here plus one: new ones go to the end. */
+export const ORDER_ERROR_CODES = Object.keys(ORDER_ERROR_HELP) as readonly OrderErrorCode[];

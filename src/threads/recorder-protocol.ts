@@ -1,0 +1,27 @@
+import type { RecorderOptions } from "../store/index.js";
+
+/** What the tape's thread is given and what it says; apart from its entry, which runs when imported. */
+export interface RecorderInit {
+  readonly marketRing: SharedArrayBuffer;
+  readonly orderRing: SharedArrayBuffer;
+  readonly files: Omit<RecorderOptions, "onFile" | "onTrouble" | "onRecovered" | "write">;
+  /** `TAPE_SLOTS` f64, written by this thread. */
+  readonly stats: SharedArrayBuffer;
+  readonly heartbeats: SharedArrayBuffer;
+  readonly heartbeatIndex: number;
+  readonly clockBaseNs: bigint;
+}
+
+export type RecorderMessage =
+  | { readonly type: "ready" }
+  | { readonly type: "failed"; readonly code: string; readonly message: string }
+  | {
+      readonly type: "log";
+      readonly level: "info" | "warn" | "error";
+      readonly event: string;
+      readonly fields: Readonly<Record<string, unknown>>;
+    }
+  | { readonly type: "stopped" };
+
+/** Places in `stats`. */
+export const TAPE_SLOTS = ["records", "fileBytes", "files", "lost", "gaps"] as const;
