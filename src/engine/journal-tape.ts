@@ -8,8 +8,8 @@ import {
   TapeFileWriter,
 } from "../store/index.js";
 import { IntakeReplay } from "./kernel-replay.js";
-import { tapeInstruments } from "./record.js";
 import { readSetup } from "./replay.js";
+import { tapeInstruments } from "./tape-plan.js";
 
 export interface JournalTape {
   readonly path: string;

@@ -197,6 +197,22 @@ describe("writing", () => {
     expect(read(files()[0]!)).toHaveLength(3);
   });
 
+  test("keeps integers that look like signalling NaNs to the bit", () => {
+    const r = recorder();
+    views.u8.fill(0);
+    view.setFloat64(abi.OWN_ORDER_RECV_MONO_NS, 1e9, true);
+    view.setBigUint64(abi.OWN_ORDER_CLOID_LO, 0x7ff4_0000_0000_0001n, true);
+    r.take(abi.RecordKind.OwnOrder, 0, views, 0, abi.OWN_ORDER_SIZE);
+    r.close(2e9);
+    const reader = new TapeFileReader(join(dir, files()[0]!));
+    const cursor = new RecordCursor();
+    const block = reader.nextBlock()!;
+    cursor.load(block);
+    cursor.next();
+    expect(block.i64[(cursor.at + abi.OWN_ORDER_CLOID_LO) >> 3]).toBe(0x7ff4_0000_0000_0001n);
+    reader.close();
+  });
+
   test("a loss on the way to the recorder is marked until the next book", () => {
     const r = recorder();
     some(r, 0);
