@@ -1,8 +1,9 @@
 /**
  * Queue models and latencies as a user writes them on the command line.
  */
-import type { QueueModelSpec } from "./queue-model.js";
+
 import type { Dist, FeedDist } from "./latency-spec.js";
+import type { QueueModelSpec } from "./queue-model.js";
 
 /** @throws {RangeError} naming what is accepted. */
 export function parseQueue(text: string): QueueModelSpec {
