@@ -212,6 +212,8 @@ class Replay {
         // How it ended is the live run's affair; what it sent on the way is compared.
         (step as Promise<unknown>).then(ignore, ignore);
       },
+      // Only a paper run's exchange takes them.
+      market: () => {},
       ladder: (asset, packed) => {
         const cell = cells[asset]!;
         unpackLadder(packed, cell.u8, cell.begin());
@@ -261,8 +263,8 @@ class Replay {
         atMs: this.baseMs + player.nowNs / 1e6,
         at: this.turns - 1,
         event: this.before.at(-1) ?? "the start",
-        expected: shown(e),
-        got: shown(g),
+        expected: shownFrom(e, firstDifference(e, g)),
+        got: shownFrom(g, firstDifference(e, g)),
         before: this.before.slice(0, -1),
       };
       return true;
@@ -316,6 +318,8 @@ class Replay {
         return `request ${id} failed: ${text(payload)}`;
       case TurnKind.Ladder:
         return `ladder of ${this.coin(id)} ${ladderText(payload)}`;
+      case TurnKind.Market:
+        return `market records for the paper exchange`;
       case TurnKind.Answer:
         return `answer from outside ${text(payload)}`;
     }
@@ -440,6 +444,7 @@ interface PlayedEngine {
   readonly rings: readonly RingConsumer[];
   enter(entry: TurnEntry): void;
   ladder(asset: number, packed: Uint8Array): void;
+  market(count: number): void;
 }
 
 function ladderText(packed: Uint8Array): string {
@@ -454,6 +459,18 @@ const STREAM_NAME: Readonly<Record<number, string>> = {
   [JournalStream.Http]: "http",
 };
 const streamName = (record: JournalRecord): string => STREAM_NAME[record.stream] ?? String(record.stream);
+
+function firstDifference(a: string, b: string): number {
+  let at = 0;
+  while (at < a.length && a[at] === b[at]) at++;
+  return at;
+}
+
+/** Around the place where two long messages part. */
+function shownFrom(text: string, at: number): string {
+  const from = text.length <= SHOWN_BYTES ? 0 : Math.max(0, at - SHOWN_BYTES / 2);
+  return from === 0 ? shown(text) : `… from byte ${from}: ${shown(text.slice(from))}`;
+}
 
 const clockText = (ms: number): string => new Date(ms).toISOString().slice(11);
 

@@ -26,6 +26,8 @@ export interface PlayerHost {
   enter(entry: TurnEntry): void;
   /** A ladder to be put on the asset's board and acted upon. */
   ladder(asset: number, packed: Uint8Array): void;
+  /** So many market records, as the frames tell them, to the exchange in this process. */
+  market(count: number): void;
 }
 
 interface Reply<T> {
@@ -126,6 +128,9 @@ export class TurnPlayer implements TurnSeams {
       case TurnKind.Ladder:
         host.ladder(id, payload);
         return;
+      case TurnKind.Market:
+        host.market(numberOf(payload));
+        return;
       case TurnKind.Answer: {
         const answer = unpacked(text(payload)) as { value?: unknown; failure?: FailureRecord };
         const reply = this.reply(this.questions, id);
@@ -178,6 +183,10 @@ export class TurnPlayer implements TurnSeams {
 
   ladder(_asset: number, _u8: Uint8Array, _offset: number, act: () => void): void {
     act();
+  }
+
+  market(take: () => number): number {
+    return take();
   }
 
   outbound(stream: "private" | "http" | "public", bytes: Uint8Array): void {

@@ -24,6 +24,8 @@ export interface TurnSeams {
   killSwitch(latch: KillSwitch): KillSwitch;
   /** Calls `act` for a ladder that was read from its board, at `offset` of `u8`. */
   ladder(asset: number, u8: Uint8Array, offset: number, act: () => void): void;
+  /** Market records are handed to an exchange in this process. @returns how many `take` says it took. */
+  market(take: () => number): number;
   /** Bytes left the process. */
   outbound(stream: "private" | "http" | "public", bytes: Uint8Array): void;
   /** A step of the life cycle. */
@@ -196,6 +198,16 @@ export class TurnRecorder implements TurnSeams {
     this.run(act);
     // The board keeps the record until the next reading: the copy need not stand between a price and its orders.
     packLadder(u8, offset, this.turns.room(packedLadderBytes(u8, offset)));
+  }
+
+  market(take: () => number): number {
+    this.open(TurnKind.Market, 0);
+    let count = 0;
+    this.run(() => {
+      count = take();
+    });
+    new DataView(this.turns.room(4).buffer).setUint32(0, count, true);
+    return count;
   }
 
   outbound(): void {

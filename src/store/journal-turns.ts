@@ -29,6 +29,8 @@ export const TurnKind = {
   Ladder: 9,
   /** `id` counts the questions to the outside. Payload: `packed` answer or failure. */
   Answer: 10,
+  /** The exchange of a paper run took market records. Payload: u32 how many. */
+  Market: 11,
 } as const;
 export type TurnKind = (typeof TurnKind)[keyof typeof TurnKind];
 

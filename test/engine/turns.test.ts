@@ -149,6 +149,7 @@ async function playRun(seed: number, config?: Config): Promise<{ sent: string[];
       { turn, frame: undefined, sent: [] },
       {
         ladder() {},
+        market() {},
         enter(entry) {
           void player.enter(
             entry,
