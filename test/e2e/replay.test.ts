@@ -28,6 +28,39 @@ async function recorded(...more: string[]): Promise<Workspace> {
   return w;
 }
 
+describe.concurrent("runs that ended otherwise", () => {
+  test("by the kill switch: the way out is played again too", { timeout: 60_000 }, async () => {
+    const w = await workspace();
+    const file = join(w.dir, "strict.toml");
+    writeFileSync(file, "[risk]\nmax_drawdown_pct = 0.0000001\n");
+    const args = w.args("--duration", "20", "--seed", "12", "--asset", "BTC,ETH", "--config", file);
+    const { code, out } = await new Program(args).finished;
+    expect(code, out).toBe(1);
+    expect(w.summary()["killReason"]).not.toBeNull();
+    const report = await replayJournal({ journal: journalOf(w) });
+    expect(report).toMatchObject({ isIdentical: true, divergence: undefined, gaps: [], strays: 0 });
+  });
+
+  test("by SIGKILL: up to the last tick, and it says so", { timeout: 60_000 }, async () => {
+    const w = await workspace();
+    const venue = new Program(["sim", "--port", String(w.port), "--seed", "3", "--asset", "BTC"]);
+    try {
+      await venue.seen(/simulated exchange on http/);
+      const run = new Program(w.args("--duration", "60", "--asset", "BTC"));
+      await run.seen(/Fill processed/);
+      run.child.kill("SIGKILL");
+      await run.finished;
+      const report = await replayJournal({ journal: journalOf(w) });
+      expect(report).toMatchObject({ isIdentical: true, divergence: undefined });
+      expect(report.outbound).toBeGreaterThan(5);
+      expect(report.gaps.join()).toMatch(/not closed in order/);
+    } finally {
+      venue.child.kill("SIGTERM");
+      await venue.finished;
+    }
+  });
+});
+
 describe("a recorded run through this build", () => {
   let calm: Workspace;
   let rough: Workspace;
