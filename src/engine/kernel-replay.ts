@@ -139,8 +139,8 @@ export class KernelReplay {
   ): void {
     this.readings = pass.mono;
     this.nowAt = 0;
-    for (const record of account) write(this.account, record);
-    for (const record of market) write(this.market, record);
+    for (const record of account) writeRecord(this.account, record);
+    for (const record of market) writeRecord(this.market, record);
     this.pump.drain();
     if (!this.pump.quoteDirty()) return;
     this.cells.forEach((cell, i) => {
@@ -152,7 +152,8 @@ export class KernelReplay {
   }
 }
 
-function write(ring: RingProducer, { kind, body }: RecordCopy): void {
+/** Writes and publishes one record. @throws {Error} When the ring is full. */
+export function writeRecord(ring: RingProducer, { kind, body }: RecordCopy): void {
   const at = ring.reserve(kind, body.byteLength);
   if (at < 0) throw new Error("replay: a pass took more than its ring holds");
   ring.f64.set(body, at >> 3);

@@ -187,7 +187,8 @@ export class LiveEngine {
           : new OrderTape({
               gateway: this.gateway,
               instruments: facts.instruments,
-              clock,
+              // What only watches must not take readings that a replay without it would miss.
+              clock: o.clock,
               sink: this.tape.orders,
               cause: () => this.executor.requestCause,
             }),
@@ -382,6 +383,11 @@ export class LiveEngine {
 
   startPolling(): void {
     this.poller.start();
+  }
+
+  /** Where an exchange in this process hears of the market; undefined: there is none. */
+  get marketRing(): SharedArrayBuffer | undefined {
+    return this.account.marketRing;
   }
 
   /** Acts on what is fresh on the boards, as the polling does. */

@@ -3,7 +3,7 @@
  * run is the same; this file is what stands in for the venue's account.
  */
 import type { Approved, CancelOrder, Clock, Cloid, ModifyOrder, NewOrder, Timers } from "../domain/index.js";
-import { createRing, isLossMark, RingConsumer } from "../rings/index.js";
+import { createRing, isLossMark, RingConsumer, ringFill } from "../rings/index.js";
 import {
   type LatencySpec,
   type PaperListing,
@@ -13,6 +13,7 @@ import {
 } from "../sim/index.js";
 import { assetOfRecord } from "../store/index.js";
 import { marketFees } from "../venues/hyperliquid/fees.js";
+import { type HttpPost, overNetwork } from "../venues/hyperliquid/http.js";
 import { InfoClient } from "../venues/hyperliquid/info.js";
 import type { IpBudget } from "../venues/hyperliquid/limits.js";
 import type { NetworkEndpoints } from "../venues/hyperliquid/network.js";
@@ -115,21 +116,26 @@ export function paperAccount(plan: PaperPlan): OpenAccount {
     const ring = createRing(RING_BYTES);
     const consumer = new RingConsumer(ring);
     const gateway = new PaperGateway(paper, time, parts);
+    const take = (): number => {
+      let records = 0;
+      for (let at = consumer.poll(); at >= 0; at = consumer.poll()) {
+        records++;
+        const { kind } = consumer;
+        if (isLossMark(kind, consumer.i32, at)) {
+          parts.log("warn", "The paper exchange does not keep up: books are void until the next");
+          paper.noteLoss();
+        } else paper.take(kind, assetOfRecord(kind, consumer.u8, at), consumer, at, consumer.bodyBytes);
+      }
+      consumer.release();
+      return records;
+    };
     return {
       gateway,
       marketRing: ring,
       drain() {
-        let hadRecords = false;
-        for (let at = consumer.poll(); at >= 0; at = consumer.poll()) {
-          hadRecords = true;
-          const { kind } = consumer;
-          if (isLossMark(kind, consumer.i32, at)) {
-            parts.log("warn", "The paper exchange does not keep up: books are void until the next");
-            paper.noteLoss();
-          } else paper.take(kind, assetOfRecord(kind, consumer.u8, at), consumer, at, consumer.bodyBytes);
-        }
-        consumer.release();
-        return hadRecords;
+        // An empty ring is no event: the journal would fill with them.
+        if (ringFill(ring) === 0) return false;
+        return (parts.turns?.market(take) ?? take()) > 0;
       },
       async close() {
         await gateway.close();
@@ -172,7 +178,7 @@ class PaperGateway implements AccountGateway {
       rng: rng.fork("paper info"),
       limits: parts.limits,
       tap: parts.tap,
-      fetch: accountAnswers(paper),
+      post: accountAnswers(paper, parts),
     });
     this.stopListening = paper.venue.listenPrivate(PAPER_ADDRESS, {
       onOrderUpdates() {},
@@ -254,14 +260,12 @@ class PaperGateway implements AccountGateway {
 }
 
 /** Requests that name a user are about the paper account, which the venue does not know. */
-function accountAnswers(paper: PaperVenue): typeof fetch {
-  return async (url, init) => {
-    const body: unknown = init?.body;
-    const text = body instanceof Uint8Array ? Buffer.from(body).toString("utf8") : String(body);
-    const request = JSON.parse(text) as Readonly<Record<string, unknown>>;
-    if (request["user"] === undefined) return await fetch(url, init);
-    return new Response(JSON.stringify(paper.venue.info(request)), {
-      headers: { "content-type": "application/json" },
-    });
+function accountAnswers(paper: PaperVenue, { turns, timers }: AccountParts): HttpPost {
+  const elsewhere: HttpPost =
+    turns?.post ?? ((url, body, timeoutMs) => overNetwork(url, body, timeoutMs, { timers }));
+  return async (url, body, timeoutMs) => {
+    const request = JSON.parse(Buffer.from(body).toString("utf8")) as Readonly<Record<string, unknown>>;
+    if (request["user"] === undefined) return await elsewhere(url, body, timeoutMs);
+    return { status: 200, bytes: Buffer.from(JSON.stringify(paper.venue.info(request))) };
   };
 }

@@ -6,7 +6,7 @@ import {
   LAYOUT_HASH,
 } from "../abi/layout.js";
 import { Rng, type Timers } from "../domain/index.js";
-import { CellWriter, RingConsumer } from "../rings/index.js";
+import { CellWriter, RingConsumer, RingProducer } from "../rings/index.js";
 import {
   JournalError,
   JournalKind,
@@ -23,12 +23,14 @@ import {
   unpacked,
 } from "../store/index.js";
 import { L1Signer } from "../venues/hyperliquid/sign.js";
-import { IntakeReplay, KernelReplay, type RecordCopy, takeAll } from "./kernel-replay.js";
+import { IntakeReplay, KernelReplay, type RecordCopy, takeAll, writeRecord } from "./kernel-replay.js";
 import { LiveEngine } from "./live.js";
+import type { PaperPlan } from "./paper.js";
 import { liveOptions, type SessionSetup } from "./session-setup.js";
 import { TradingSession } from "./trading-session.js";
 import { type PlayedTurn, type Sent, TurnPlayer } from "./turn-player.js";
 import { unpackLadder } from "./turns.js";
+import type { OpenAccount } from "./venue-account.js";
 
 export interface ReplayOptions {
   readonly journal: RunJournal;
@@ -127,6 +129,14 @@ class Replay {
   private compared = 0;
   private strays = 0;
   private baseMs = 0;
+  private market:
+    | {
+        readonly producer: RingProducer;
+        readonly frames: Iterator<JournalRecord>;
+        readonly intake: IntakeReplay;
+      }
+    | undefined;
+  private openPaper: ((plan: PaperPlan) => OpenAccount) | undefined;
   /** Ladders as the executor saw them, by asset and sequence. */
   private readonly ladders: Map<number, { readonly monoNs: number; readonly packed: Uint8Array }>[] = [];
   /** Records to each kernel's account ring, in order. */
@@ -143,6 +153,8 @@ class Replay {
   // ── executor ────────────────────────────────────────────────────────────────────────────────────────────────────────
 
   async executor(): Promise<void> {
+    // Loaded on demand, as in a run.
+    if (this.setup.paper !== undefined) this.openPaper = (await import("./paper.js")).paperAccount;
     const player = new TurnPlayer();
     const reader = this.reader();
     let engine: PlayedEngine | undefined;
@@ -172,8 +184,16 @@ class Replay {
     const { setup } = this;
     const live = new LiveEngine(
       liveOptions(setup, {
-        signer: new L1Signer(this.o.key ?? NOBODY, setup.endpoints.source),
-        funds: [],
+        signer:
+          setup.paper === undefined ? new L1Signer(this.o.key ?? NOBODY, setup.endpoints.source) : undefined,
+        funds: setup.markets.map((m) => ({
+          dex: m.dex.name,
+          collateral: m.collateral,
+          accountValueUsd: setup.accountValueUsd,
+          withdrawableUsd: setup.accountValueUsd,
+          isolatedUsd: new Map(),
+        })),
+        ...(setup.paper === undefined ? {} : { openAccount: this.openPaper!(setup.paper) }),
         seams: player,
         limitsRng: new Rng(setup.seed).fork("trading limits"),
         onLimited: () => {},
@@ -212,8 +232,10 @@ class Replay {
         // How it ended is the live run's affair; what it sent on the way is compared.
         (step as Promise<unknown>).then(ignore, ignore);
       },
-      // Only a paper run's exchange takes them.
-      market: () => {},
+      market: (count) => {
+        this.feedMarket(live, count);
+        live.pollTrader();
+      },
       ladder: (asset, packed) => {
         const cell = cells[asset]!;
         unpackLadder(packed, cell.u8, cell.begin());
@@ -221,6 +243,34 @@ class Replay {
         live.pollTrader();
       },
     };
+  }
+
+  /** The next records of the feed, to the ring of the exchange in this process. */
+  private feedMarket(live: LiveEngine, count: number): void {
+    const ring = live.marketRing;
+    if (ring === undefined) return;
+    const { config, instruments } = this.setup;
+    this.market ??= {
+      producer: new RingProducer(ring),
+      frames: new JournalReader(this.o.journal.threads.get("ingest") ?? [])[Symbol.iterator](),
+      intake: new IntakeReplay(
+        instruments,
+        instruments.map(() => 0),
+        1,
+        {
+          staleAfterMs: config.risk.pull_quotes_after_stale_secs * 1000,
+          hasStandby: config.engine.standby,
+        },
+      ),
+    };
+    const { producer, frames, intake } = this.market;
+    const records = intake.records[0]!;
+    while (records.length < count) {
+      const next = frames.next();
+      if (next.done === true) break;
+      intake.take(next.value);
+    }
+    for (const record of records.splice(0, count)) writeRecord(producer, record);
   }
 
   /** Turns in order, each with its frame and what it sent. */

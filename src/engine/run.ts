@@ -256,9 +256,8 @@ class Run {
         JSON.stringify({ ...publicConfig(config), ...(paper === undefined ? {} : { paper: paper.plan }) }),
       ),
     );
-    // What a paper exchange does to the engine is no turn from outside: such a journal is read, not replayed.
     const recorder =
-      journal === undefined || paper !== undefined
+      journal === undefined
         ? undefined
         : new TurnRecorder({ journal, clock: this.clock, timers: systemTimers, defer: setImmediate });
     const purchases = purchaseRecord(dataDir, `${world}.${facts.account}`);
@@ -283,6 +282,7 @@ class Run {
       lastNonce: Number.isSafeInteger(lastNonce) && lastNonce > 0 ? lastNonce : 0,
       purchased: purchases.spent,
       limits: limits.use,
+      paper: paper?.plan,
     };
     if (recorder !== undefined)
       journal?.append(JournalKind.Session, this.clock.monoNs(), Buffer.from(packed(setup)));

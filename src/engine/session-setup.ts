@@ -6,6 +6,7 @@ import type { NetworkEndpoints } from "../venues/hyperliquid/network.js";
 import { expectedRequestsPerHour } from "./allowance.js";
 import type { LiveOptions } from "./live.js";
 import type { MarketFacts } from "./markets.js";
+import type { PaperPlan } from "./paper.js";
 import type { Plan } from "./plan.js";
 import type { VenueFacts } from "./venue.js";
 
@@ -38,6 +39,8 @@ export interface SessionSetup {
   readonly purchased: PurchaseRecord | undefined;
   /** What the questions before had used of the address's limits. */
   readonly limits: IpUse;
+  /** Play money, and what its exchange assumes; undefined: the venue's own account. */
+  readonly paper?: PaperPlan | undefined;
 }
 
 /** What a session needs that is no data. */

@@ -41,6 +41,26 @@ describe.concurrent("runs that ended otherwise", () => {
     expect(report).toMatchObject({ isIdentical: true, divergence: undefined, gaps: [], strays: 0 });
   });
 
+  test("on paper: the exchange in the process is played again with the market", {
+    timeout: 60_000,
+  }, async () => {
+    const w = await workspace();
+    const venue = new Program(["sim", "--port", String(w.port), "--seed", "3", "--asset", "BTC"]);
+    try {
+      await venue.seen(/simulated exchange on http/);
+      const { code, out } = await new Program(w.args("--paper", "--duration", "8", "--asset", "BTC"))
+        .finished;
+      expect(code, out).toBe(0);
+      const report = await replayJournal({ journal: journalOf(w) });
+      expect(report).toMatchObject({ isIdentical: true, divergence: undefined, gaps: [], strays: 0 });
+      expect(report.outbound).toBeGreaterThan(5);
+      expect(report.laddersCompared).toBe(report.ladders);
+    } finally {
+      venue.child.kill("SIGTERM");
+      await venue.finished;
+    }
+  });
+
   test("by SIGKILL: up to the last tick, and it says so", { timeout: 60_000 }, async () => {
     const w = await workspace();
     const venue = new Program(["sim", "--port", String(w.port), "--seed", "3", "--asset", "BTC"]);
