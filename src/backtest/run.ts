@@ -328,6 +328,8 @@ class BacktestRun {
         this.levelUpdates++;
         this.book.onDelta(local);
       } else if (local.kind <= abi.RecordKind.FeedStatus) {
+        // One touch stream is enough: that of the depth lags behind the tape's own.
+        if (local.kind === abi.RecordKind.Bbo) this.book.hasTouchStream = true;
         this.feed(local.kind, local.block!.f64, local.at, local.bodyBytes);
       }
       const tMs = this.tMs(window.localNs);
@@ -487,6 +489,13 @@ function look(
         } else if (cursor.kind === abi.RecordKind.Trade && u8[cursor.at + abi.TRADE_FLAGS] === 0) {
           bid = f64[(cursor.at + abi.TRADE_PX) >> 3]!;
           ask = bid;
+        } else if (cursor.kind === abi.RecordKind.BookDelta) {
+          const px = f64[(cursor.at + abi.BOOK_DELTA_PX) >> 3]!;
+          const isBid = u8[cursor.at + abi.BOOK_DELTA_SIDE] === 1;
+          // The first message is a snapshot: only its best prices matter, and none is taken away yet.
+          if (isBid) bid = Math.max(bid, px);
+          else ask = ask > 0 ? Math.min(ask, px) : px;
+          if ((u8[cursor.at + abi.BOOK_DELTA_FLAGS]! & abi.DeltaFlag.More) !== 0) continue;
         }
         if (bid > 0 && ask > 0) return { baseMs, listing, midPx: (bid + ask) / 2, isOrderLevel };
       }

@@ -66,6 +66,8 @@ async function convert(
     inputs: [name],
     out: path,
     codec: "none",
+    // The simulated exchange lists perpetuals on its own grid.
+    grid: "hyperliquid",
     ...(coin === undefined ? {} : { coins: [coin] }),
     ...(onProgress === undefined ? {} : { onProgress }),
   });
