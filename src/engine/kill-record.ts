@@ -36,7 +36,7 @@ export function readKill(dir: DataDir, network: string, account: string): KillRe
 
 /**
  * Lets a start pass only when the last kill has been cleared. On the simulated exchange, where an account lives as long as the
- * simulator, it only warns.
+ * simulator, and on paper it only warns.
  * @throws {KilledError} naming the command that clears it.
  */
 export function checkKill(
@@ -47,7 +47,8 @@ export function checkKill(
 ): void {
   const record = readKill(dir, network, account);
   if (record === undefined || record.cleared !== undefined) return;
-  if (network === "localhost") {
+  // A paper run's account is new each time, and nobody's money.
+  if (network === "localhost" || network.startsWith("paper-")) {
     warn("The last run was ended by the kill switch", { reason: record.reason, at: record.atIso });
     return;
   }

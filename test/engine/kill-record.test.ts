@@ -40,11 +40,11 @@ test("it concerns its own account and network only", () => {
   expect(() => checkKill(dir, "mainnet", ACCOUNT.replace("0x1", "0x2"), () => {})).not.toThrow();
 });
 
-test("on the simulated exchange it warns", () => {
+test.each(["localhost", "paper-mainnet"])("on %s it warns", (network) => {
   const dir = folder();
-  writeKill(dir, { ...record, network: "localhost" });
+  writeKill(dir, { ...record, network });
   const warnings: string[] = [];
-  checkKill(dir, "localhost", ACCOUNT, (text) => warnings.push(text));
+  checkKill(dir, network, ACCOUNT, (text) => warnings.push(text));
   expect(warnings).toHaveLength(1);
 });
 
