@@ -7,10 +7,14 @@ import type { Side } from "../domain/index.js";
 
 /** Deeper levels are forgotten: nobody quotes there. */
 const CAPACITY = 4096;
-/** Fewer levels are moved faster one by one than by three calls of the runtime. */
-const LONG_MOVE = 32;
+/** Of a full side. */
+const KEPT = 3072;
 
 export class RecordedSide {
+  /**
+   * Levels in the arrays. One that was taken away stays in its place with size 0 until the place is needed: deep levels come and go
+   * at the same prices, and closing the gap each time would move half the book.
+   */
   count = 0;
   private readonly pxTicks = new Float64Array(CAPACITY);
   private readonly szLots = new Float64Array(CAPACITY);
@@ -35,13 +39,17 @@ export class RecordedSide {
       this.szLots[n - 1 - i] = szLots[i]!;
       this.orders[n - 1 - i] = orders[i]!;
     }
+    this.trim();
   }
 
   /** Puts a new best level in place: what was displayed better than it is gone, the same price gets the new size. */
   setBest(pxTicks: number, szLots: number, orders: number): void {
     const key = this.sign * pxTicks;
     while (this.count > 0 && this.sign * this.pxTicks[this.count - 1]! > key) this.count--;
-    if (this.count === 0 || this.pxTicks[this.count - 1] !== pxTicks) this.insert(this.count, pxTicks);
+    if (this.count === 0 || this.pxTicks[this.count - 1] !== pxTicks) {
+      this.trim();
+      this.insert(this.count, pxTicks);
+    }
     this.szLots[this.count - 1] = szLots;
     this.orders[this.count - 1] = orders;
   }
@@ -56,15 +64,16 @@ export class RecordedSide {
       this.szLots[at] = szLots;
       this.orders[at] = orders;
     } else if (exists) {
-      this.close(i);
+      this.szLots[i] = 0;
+      if (i === this.count - 1) this.trim();
     }
   }
 
   /** Takes size off the best level, which goes when nothing is left. */
   takeBest(szLots: number): void {
     const i = this.count - 1;
-    this.szLots[i]! -= szLots;
-    if (this.szLots[i]! <= 0) this.count--;
+    this.szLots[i] = Math.max(0, this.szLots[i]! - szLots);
+    this.trim();
   }
 
   clear(): void {
@@ -80,11 +89,13 @@ export class RecordedSide {
 
   /** Copies the best levels out, best first. @returns how many. */
   copyTo(depth: number, pxTicks: Float64Array, szLots: Float64Array, orders: Uint32Array): number {
-    const n = Math.min(depth, this.count);
-    for (let i = 0, k = this.count - 1; i < n; i++, k--) {
-      pxTicks[i] = this.pxTicks[k]!;
-      szLots[i] = this.szLots[k]!;
-      orders[i] = this.orders[k]!;
+    let n = 0;
+    for (let k = this.count - 1; k >= 0 && n < depth; k--) {
+      if (this.szLots[k] === 0) continue;
+      pxTicks[n] = this.pxTicks[k]!;
+      szLots[n] = this.szLots[k]!;
+      orders[n] = this.orders[k]!;
+      n++;
     }
     return n;
   }
@@ -109,43 +120,48 @@ export class RecordedSide {
 
   /** Opens a place at an index. @returns it, or -1 when the level is too deep to be kept. */
   private insert(index: number, pxTicks: number): number {
-    let i = index;
-    if (this.count === CAPACITY) {
-      if (i === 0) return -1;
-      // The deepest level makes room.
-      this.close(0);
-      i--;
-    }
     const { pxTicks: px, szLots: sz, orders } = this;
-    if (this.count - i > LONG_MOVE) {
-      px.copyWithin(i + 1, i, this.count);
-      sz.copyWithin(i + 1, i, this.count);
-      orders.copyWithin(i + 1, i, this.count);
-    } else {
-      for (let k = this.count; k > i; k--) {
-        px[k] = px[k - 1]!;
-        sz[k] = sz[k - 1]!;
-        orders[k] = orders[k - 1]!;
-      }
+    let i = index;
+    // A place whose level has gone serves again, on either side of where the price belongs.
+    if (i > 0 && sz[i - 1] === 0) i--;
+    if (i < this.count && sz[i] === 0) {
+      px[i] = pxTicks;
+      return i;
     }
+    if (this.count === CAPACITY) {
+      this.compact();
+      i = this.indexOf(pxTicks);
+      if (i === 0) return -1;
+    }
+    px.copyWithin(i + 1, i, this.count);
+    sz.copyWithin(i + 1, i, this.count);
+    orders.copyWithin(i + 1, i, this.count);
     px[i] = pxTicks;
     this.count++;
     return i;
   }
 
-  private close(i: number): void {
+  /** The best level is never an empty one. */
+  private trim(): void {
+    while (this.count > 0 && this.szLots[this.count - 1] === 0) this.count--;
+  }
+
+  /** Closes the gaps, and forgets the deepest levels, so many at a time that it is not needed again soon. */
+  private compact(): void {
     const { pxTicks: px, szLots: sz, orders } = this;
-    if (this.count - i > LONG_MOVE) {
-      px.copyWithin(i, i + 1, this.count);
-      sz.copyWithin(i, i + 1, this.count);
-      orders.copyWithin(i, i + 1, this.count);
-    } else {
-      for (let k = i + 1; k < this.count; k++) {
-        px[k - 1] = px[k]!;
-        sz[k - 1] = sz[k]!;
-        orders[k - 1] = orders[k]!;
-      }
+    let n = CAPACITY;
+    let kept = 0;
+    for (let i = this.count - 1; i >= 0 && kept < KEPT; i--) {
+      if (sz[i] === 0) continue;
+      n--;
+      kept++;
+      px[n] = px[i]!;
+      sz[n] = sz[i]!;
+      orders[n] = orders[i]!;
     }
-    this.count--;
+    px.copyWithin(0, n, CAPACITY);
+    sz.copyWithin(0, n, CAPACITY);
+    orders.copyWithin(0, n, CAPACITY);
+    this.count = kept;
   }
 }
