@@ -121,6 +121,10 @@ describe("determinism and safety", () => {
     expect(hits(/\bconsole\.|process\.std(out|err)\.write/, (f) => !f.startsWith("src/cli/"))).toEqual([]);
   });
 
+  test("no merge has left its marks", () => {
+    expect(hits(/^(<<<<<<<|>>>>>>>)( |$)/m, () => true)).toEqual([]);
+  });
+
   test("no escape hatches are left in the source", () => {
     expect(hits(/@ts-ignore|@ts-expect-error|\bTODO\b|\bFIXME\b/, () => true)).toEqual([]);
   });

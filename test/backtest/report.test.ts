@@ -305,12 +305,21 @@ describe.skipIf(CHROMIUM === undefined)("in a browser (skipped: no Chromium)", (
     "%s",
     (_name, script) => {
       const path = join(dir, "z.html");
-      const page = renderReport([runOf()]);
+      // Frames do not follow virtual time: they are timers here.
+      const page = renderReport([runOf()]).replace(
+        "<head>",
+        "<head><script>window.requestAnimationFrame = (f) => setTimeout(() => f(0), 0);</script>",
+      );
       writeFileSync(
         path,
         page.replace(
           "</body>",
-          `<script>const canvas = document.querySelector("canvas"); setTimeout(() => { ${script} }, 500);</script></body>`,
+          `<script>const canvas = document.querySelector("canvas");
+            const wait = setInterval(() => {
+              if (document.querySelector('[data-ready="yes"]') === null) return;
+              clearInterval(wait);
+              setTimeout(() => { ${script} }, 200);
+            }, 50);</script></body>`,
         ),
       );
       const dom = domOf(path);
