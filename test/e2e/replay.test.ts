@@ -174,7 +174,7 @@ describe("a recorded run through this build", () => {
       9,
     );
     // A handful of fills in real time, whose share that matches is chance; on a virtual clock all of them do (backtest/paper.test.ts).
-    if (liveFills > 0) expect(matchedShare).toBeGreaterThan(0);
+    if (liveFills >= 8) expect(matchedShare).toBeGreaterThan(0);
   });
 
   test("no secret is in the journal", () => {
