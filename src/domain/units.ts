@@ -25,7 +25,6 @@ export function szLots(n: number): SzLots {
   return (n === 0 ? 0 : n) as SzLots;
 }
 
-export const ZERO_LOTS = 0 as SzLots;
 export const bps = (n: number): Bps => n as Bps;
 export const usd = (n: number): Usd => n as Usd;
 export const monoNs = (n: number): MonoNs => n as MonoNs;

@@ -3,7 +3,6 @@
  * the others, never as a result.
  */
 import { type DeflatedSharpe, deflatedSharpe } from "./deflated.js";
-import type { Part } from "./folds.js";
 import { type Constraint, type Metrics, type Objective, pool } from "./metrics.js";
 import type { Params } from "./space.js";
 
@@ -167,5 +166,3 @@ export function median(xs: readonly number[]): number {
   const at = sorted.length >> 1;
   return sorted.length % 2 === 1 ? sorted[at]! : (sorted[at - 1]! + sorted[at]!) / 2;
 }
-
-export const hoursOf = (part: Part): number => (part.toMs - part.fromMs) / 3_600_000;

@@ -1,6 +1,5 @@
 import { createReadStream, statSync } from "node:fs";
 import { basename } from "node:path";
-import type { RecordKind } from "../../../abi/layout.js";
 import { Side } from "../../../domain/index.js";
 import { TapeError } from "../errors.js";
 import { coinOfBinanceSymbol } from "../instruments.js";
@@ -9,7 +8,7 @@ import { DeltaMessage, LevelBook } from "./levels.js";
 import type { Market } from "./markets.js";
 import { isZip, type NpyHeader, npyHeader, zipEntries, zipStream } from "./npz.js";
 import { BadLine } from "./problems.js";
-import type { RecordSource } from "./records.js";
+import { QueuedSource } from "./records.js";
 import { firstBytes } from "./text.js";
 
 /** Event types in the low byte of `ev`, and its flags. Source: hftbacktest 2, types. */
@@ -31,9 +30,8 @@ const DIGITS = 12;
  * Event arrays of hftbacktest (npy, or an array in an npz): fields ev, exch_ts, local_ts (ns), px, qty. One row is one level, trade or
  * touch. Rows for the exchange alone are left out: where the two orders differ, each event is there twice, and the tape's is ours.
  */
-export class HftSource implements RecordSource {
+export class HftSource extends QueuedSource {
   private readonly bytes: number;
-  private read = 0;
   private iterator: AsyncIterator<Uint8Array> | undefined;
   private header: NpyHeader | undefined;
   private rest: Buffer = Buffer.alloc(0);
@@ -45,36 +43,13 @@ export class HftSource implements RecordSource {
     private readonly context: ImportContext,
     private readonly path: string,
   ) {
+    super(context.out);
     this.bytes = statSync(path).size;
     this.rowReader = new HftRows(context, path);
   }
 
-  get hasFront(): boolean {
-    return this.context.out.hasFront;
-  }
-  get kind(): RecordKind {
-    return this.context.out.kind;
-  }
-  get asset(): number {
-    return this.context.out.asset;
-  }
-  get recvNs(): number {
-    return this.context.out.recvNs;
-  }
-  get f64(): Float64Array {
-    return this.context.out.f64;
-  }
-  get at(): number {
-    return this.context.out.at;
-  }
-  get bodyBytes(): number {
-    return this.context.out.bodyBytes;
-  }
   get share(): number {
     return this.header === undefined ? 0 : Math.min(1, this.rows / Math.max(1, this.header.rows));
-  }
-  pop(): void {
-    this.context.out.pop();
   }
 
   async fill(): Promise<boolean> {
@@ -93,10 +68,7 @@ export class HftSource implements RecordSource {
         );
       }
       if (next.done === true) this.end();
-      else {
-        this.read += next.value.length;
-        this.take(Buffer.concat([this.rest, next.value]));
-      }
+      else this.take(Buffer.concat([this.rest, next.value]));
     }
     return this.hasFront;
   }

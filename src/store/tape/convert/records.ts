@@ -315,3 +315,36 @@ export interface ContextValues {
 export class ClockOffset {
   minNs = Number.POSITIVE_INFINITY;
 }
+
+/** A source whose records an importer puts into a queue: the front record is the queue's. */
+export abstract class QueuedSource implements RecordSource {
+  constructor(private readonly queue: RecordQueue) {}
+
+  abstract readonly share: number;
+  abstract fill(): Promise<boolean>;
+
+  get hasFront(): boolean {
+    return this.queue.hasFront;
+  }
+  get kind(): RecordKind {
+    return this.queue.kind;
+  }
+  get asset(): number {
+    return this.queue.asset;
+  }
+  get recvNs(): number {
+    return this.queue.recvNs;
+  }
+  get f64(): Float64Array {
+    return this.queue.f64;
+  }
+  get at(): number {
+    return this.queue.at;
+  }
+  get bodyBytes(): number {
+    return this.queue.bodyBytes;
+  }
+  pop(): void {
+    this.queue.pop();
+  }
+}

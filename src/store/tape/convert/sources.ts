@@ -3,11 +3,11 @@ import type { RecordKind } from "../../../abi/layout.js";
 import { TapeError } from "../errors.js";
 import type { Format, ImportContext, LineImporter } from "./context.js";
 import { BadLine, type Problems } from "./problems.js";
-import type { RecordSource } from "./records.js";
+import { QueuedSource, type RecordSource } from "./records.js";
 import { LineFile } from "./text.js";
 
 /** Records of text files of one format, one file after the other through one importer. */
-export class LineSource implements RecordSource {
+export class LineSource extends QueuedSource {
   private at_ = 0;
   private file: LineFile | undefined;
   private companion: Companion | undefined;
@@ -17,34 +17,12 @@ export class LineSource implements RecordSource {
     private readonly importer: LineImporter,
     private readonly format: Format,
     private readonly paths: readonly string[],
-  ) {}
+  ) {
+    super(context.out);
+  }
 
-  get hasFront(): boolean {
-    return this.context.out.hasFront;
-  }
-  get kind(): RecordKind {
-    return this.context.out.kind;
-  }
-  get asset(): number {
-    return this.context.out.asset;
-  }
-  get recvNs(): number {
-    return this.context.out.recvNs;
-  }
-  get f64(): Float64Array {
-    return this.context.out.f64;
-  }
-  get at(): number {
-    return this.context.out.at;
-  }
-  get bodyBytes(): number {
-    return this.context.out.bodyBytes;
-  }
   get share(): number {
     return Math.min(1, (this.at_ + (this.file?.share ?? 0)) / this.paths.length);
-  }
-  pop(): void {
-    this.context.out.pop();
   }
 
   async fill(): Promise<boolean> {
