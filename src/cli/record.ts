@@ -15,6 +15,8 @@ interface RecordFlags {
   duration?: number;
   standby?: boolean;
   deepBook?: boolean;
+  metricsPort: number;
+  metricsHost: string;
   logLevel: LogLevel;
   logFormat: LogFormat;
 }
@@ -41,6 +43,8 @@ export function recordCommand(): Command {
     .option("--duration <seconds>", "stop after this long", number(0.1, 1e9))
     .option("--standby", "a second connection: the first frame wins, no gap when one dies")
     .option("--deep-book", "20 levels every few seconds instead of 5 levels twice a second")
+    .option("--metrics-port <port>", "Prometheus port, 0: off", integer(0, 65535), 9090)
+    .option("--metrics-host <address>", "where Prometheus may ask", "127.0.0.1")
     .addOption(new Option("--log-level <level>", "verbosity").choices(LOG_LEVELS).default("info"))
     .addOption(
       new Option("--log-format <format>", "terminal log form").choices(LOG_FORMATS).default("pretty"),
@@ -51,7 +55,7 @@ export function recordCommand(): Command {
     )
     .action(async (flags: RecordFlags) => {
       const { recordMarkets } = await import("../engine/record.js");
-      const { asset, out, duration, standby, deepBook, ...same } = flags;
+      const { asset, out, duration, standby, deepBook, metricsPort, metricsHost, ...same } = flags;
       const options = {
         ...same,
         dex: flags.dex,
@@ -61,8 +65,10 @@ export function recordCommand(): Command {
         durationS: duration,
         hasStandby: standby ?? false,
         isDeepBook: deepBook ?? false,
+        metrics: { host: metricsHost, port: metricsPort },
       };
-      process.exit(await recordMarkets(options, { terminal: process.stdout, onStopRequest }));
+      const rssBytes = (): number => process.memoryUsage.rss();
+      process.exit(await recordMarkets(options, { terminal: process.stdout, rssBytes, onStopRequest }));
     });
 }
 

@@ -581,6 +581,7 @@ export class LiveEngine {
       threadNames: segments.threadNames,
       heartbeatIndex: HEARTBEAT.gateway,
       clockBaseNs: o.clockBaseNs,
+      tapeBoard: this.tape?.boardBytes,
       metrics: o.metrics,
     };
   }

@@ -1,25 +1,21 @@
 import { mkdirSync } from "node:fs";
 import { resolve } from "node:path";
 import { type Clock, type Instrument, Rng } from "../domain/index.js";
-import {
-  createDoorbell,
-  createHeartbeats,
-  createHistogram,
-  createLatch,
-  createRing,
-  RingConsumer,
-} from "../rings/index.js";
+import { createDoorbell, createHistogram, RingConsumer } from "../rings/index.js";
 import { assetOfRecord, type RecorderStats, TapeError, TapeRecorder } from "../store/index.js";
 import { createLogger, type LogFn, type LogFormat, type LogLevel } from "../telemetry/log.js";
+import type { MetricsServer } from "../telemetry/metrics-server.js";
 import { StatusLine } from "../telemetry/status-line.js";
+import { TapeBoard } from "../telemetry/tape-board.js";
 import type { IngestInit, IngestMessage } from "../threads/ingest.js";
 import { Supervisor } from "../threads/supervisor.js";
 import { startClock, systemTimers } from "../threads/system-clock.js";
-import { createFeedCounters, FeedCounters, StreamTimes } from "../venues/hyperliquid/feed-counters.js";
+import { FeedCounters } from "../venues/hyperliquid/feed-counters.js";
 import { InfoClient } from "../venues/hyperliquid/info.js";
 import { networkEndpoints } from "../venues/hyperliquid/network.js";
 import { compiledUrl } from "./artifacts.js";
 import { resolveMarkets } from "./markets.js";
+import { type RecordMemory, recordMemory, serveRecordMetrics } from "./record-metrics.js";
 import { probePort } from "./simulator.js";
 import { StartError } from "./start-error.js";
 import { fileSafe, tapeInstruments, wallBaseNs } from "./tape-plan.js";
@@ -41,18 +37,19 @@ export interface RecordOptions {
   readonly hasStandby: boolean;
   /** 20 levels every few seconds instead of 5 levels twice a second. */
   readonly isDeepBook: boolean;
+  /** Prometheus text; port 0: none. */
+  readonly metrics: { readonly host: string; readonly port: number };
   readonly logLevel: LogLevel;
   readonly logFormat: LogFormat;
 }
 
 export interface RecordHost {
   readonly terminal: { write(text: string): unknown; readonly isTTY?: boolean; readonly columns?: number };
+  rssBytes(): number;
   /** Calls back once, with a reason, when the recording should end. */
   onStopRequest(stop: (reason: string) => void): void;
 }
 
-/** Seconds of a busy market while the disk is away. */
-const RING_BYTES = 32 * 2 ** 20;
 const DRAIN_EVERY_MS = 10;
 const STATUS_EVERY_MS = 500;
 const STATUS_LOG_EVERY_MS = 10_000;
@@ -79,10 +76,18 @@ export async function recordMarkets(o: RecordOptions, host: RecordHost): Promise
     isColored: host.terminal.isTTY === true,
   });
   const stopRequested = new Promise<string>((stop) => host.onStopRequest(stop));
+  let metrics: MetricsServer | undefined;
   try {
     const instruments = await listed(o, clock);
-    return await new Recording(o, instruments, clock, baseNs, log, status).run(stopRequested);
+    const memory = recordMemory(instruments.length);
+    if (o.metrics.port !== 0) {
+      const coins = instruments.map((i) => i.coin);
+      metrics = await serveRecordMetrics(memory, coins, clock, host.rssBytes, o.metrics);
+      log("info", "Metrics", { url: `http://${o.metrics.host}:${metrics.port}/metrics` });
+    }
+    return await new Recording(o, instruments, memory, clock, baseNs, log, status).run(stopRequested);
   } finally {
+    metrics?.close();
     status.clear();
     await closeLog();
   }
@@ -102,14 +107,10 @@ async function listed(o: RecordOptions, clock: Clock): Promise<Instrument[]> {
 }
 
 class Recording {
-  private readonly ring = createRing(RING_BYTES);
-  private readonly consumer = new RingConsumer(this.ring);
+  private readonly consumer: RingConsumer;
   private readonly counters: FeedCounters;
+  private readonly board: TapeBoard;
   private readonly recorder: TapeRecorder;
-  private readonly heartbeats = createHeartbeats(1);
-  private readonly latch = createLatch();
-  private readonly mainDoorbell = createDoorbell();
-  private readonly counterBytes = createFeedCounters();
   private readonly supervisor: Supervisor;
   private isFeedDead = false;
   private isStopping = false;
@@ -120,12 +121,15 @@ class Recording {
   constructor(
     private readonly o: RecordOptions,
     private readonly instruments: readonly Instrument[],
+    private readonly memory: RecordMemory,
     private readonly clock: Clock,
     private readonly baseNs: bigint,
     private readonly log: LogFn,
     private readonly status: StatusLine,
   ) {
-    this.counters = new FeedCounters(this.counterBytes);
+    this.consumer = new RingConsumer(memory.ring);
+    this.counters = new FeedCounters(memory.counters);
+    this.board = new TapeBoard(memory.tape, instruments.length);
     const dir = resolve(o.dir);
     try {
       mkdirSync(dir, { recursive: true });
@@ -152,9 +156,9 @@ class Recording {
       clock.monoNs(),
     );
     this.supervisor = new Supervisor({
-      latch: this.latch,
-      heartbeats: this.heartbeats,
-      mainDoorbell: this.mainDoorbell,
+      latch: memory.latch,
+      heartbeats: memory.heartbeats,
+      mainDoorbell: memory.mainDoorbell,
       clock,
       timers: systemTimers,
       deadAfterMs: DEAD_AFTER_MS,
@@ -216,6 +220,7 @@ class Recording {
   private pass(): void {
     this.drain();
     this.recorder.tick(this.clock.monoNs());
+    this.board.tell(this.recorder);
   }
 
   private drain(): void {
@@ -256,20 +261,20 @@ class Recording {
   }
 
   private ingestInit(): IngestInit {
-    const { o, instruments } = this;
+    const { o, instruments, memory } = this;
     const endpoints = networkEndpoints(o.network, { port: o.port });
     return {
       wsUrl: endpoints.wsUrl,
       instruments,
-      rings: [this.ring],
+      rings: [memory.ring],
       doorbells: [createDoorbell()],
       kernelOf: instruments.map(() => 0),
-      mainDoorbell: this.mainDoorbell,
-      latch: this.latch,
-      heartbeats: this.heartbeats,
+      mainDoorbell: memory.mainDoorbell,
+      latch: memory.latch,
+      heartbeats: memory.heartbeats,
       heartbeatIndex: 0,
-      counters: this.counterBytes,
-      streamTimes: StreamTimes.bytes(instruments.length),
+      counters: memory.counters,
+      streamTimes: memory.streamTimes,
       histogram: createHistogram(),
       clockBaseNs: this.baseNs,
       seed: Math.floor(this.clock.wallMs()) % 2 ** 31,

@@ -87,10 +87,6 @@ export class BoardWriter {
     this.engine.set("journalBytes", journal?.writtenBytes ?? 0);
     this.engine.set("journalLost", journal?.lostRecords ?? 0);
     this.engine.set("isPaper", this.isPaper ? 1 : 0);
-    const tape = live.tape?.figures;
-    this.engine.set("tapeRecords", tape?.records ?? 0);
-    this.engine.set("tapeBytes", tape?.fileBytes ?? 0);
-    this.engine.set("tapeLost", tape?.lost ?? 0);
   }
 }
 

@@ -2,7 +2,15 @@
 export class StartError extends Error {
   override readonly name = "StartError";
   constructor(
-    readonly code: "Unfunded" | "Vault" | "UnknownAgent" | "Dex" | "Decimals" | "Twice" | "NoSimulator",
+    readonly code:
+      | "Unfunded"
+      | "Vault"
+      | "UnknownAgent"
+      | "Dex"
+      | "Decimals"
+      | "Twice"
+      | "NoSimulator"
+      | "MetricsPort",
     message: string,
   ) {
     super(message);

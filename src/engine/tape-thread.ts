@@ -2,7 +2,8 @@ import { mkdirSync } from "node:fs";
 import { createRing, RingProducer } from "../rings/index.js";
 import { TapeError } from "../store/index.js";
 import type { LogFn } from "../telemetry/log.js";
-import { type RecorderInit, type RecorderMessage, TAPE_SLOTS } from "../threads/recorder-protocol.js";
+import { TapeBoard, type TapeSlot } from "../telemetry/tape-board.js";
+import type { RecorderInit, RecorderMessage } from "../threads/recorder-protocol.js";
 import type { Supervisor } from "../threads/supervisor.js";
 import { compiledUrl } from "./artifacts.js";
 
@@ -18,10 +19,14 @@ export class TapeThread {
   /** Own orders; this thread writes. */
   readonly orders: RingProducer;
   private readonly orderRing = createRing(ORDER_RING_BYTES);
-  private readonly stats = new SharedArrayBuffer(8 * TAPE_SLOTS.length);
-  private readonly values = new Float64Array(this.stats);
+  /** For a reader in any thread. */
+  readonly boardBytes: SharedArrayBuffer;
+  private readonly board: TapeBoard;
 
   constructor(private readonly plan: TapePlan) {
+    const assets = plan.instruments.length;
+    this.boardBytes = TapeBoard.bytes(assets);
+    this.board = new TapeBoard(this.boardBytes, assets);
     this.orders = new RingProducer(this.orderRing);
   }
 
@@ -44,7 +49,7 @@ export class TapeThread {
       marketRing: this.marketRing,
       orderRing: this.orderRing,
       files: this.plan,
-      stats: this.stats,
+      board: this.boardBytes,
       heartbeats,
       heartbeatIndex,
       clockBaseNs,
@@ -63,8 +68,7 @@ export class TapeThread {
     await supervisor.stop("recorder", timeoutMs, (w) => w.postMessage({ type: "stop" }));
   }
 
-  get figures(): Readonly<Record<(typeof TAPE_SLOTS)[number], number>> {
-    const of = Object.fromEntries(TAPE_SLOTS.map((name, i) => [name, this.values[i]!]));
-    return of as Record<(typeof TAPE_SLOTS)[number], number>;
+  get figures(): Readonly<Record<TapeSlot, number>> {
+    return this.board.figures();
   }
 }

@@ -57,9 +57,6 @@ export const ENGINE_SLOTS = [
   "journalBytes",
   "journalLost",
   "isPaper",
-  "tapeRecords",
-  "tapeBytes",
-  "tapeLost",
   "kernelRejected",
 ] as const;
 export type EngineSlot = (typeof ENGINE_SLOTS)[number];
@@ -68,12 +65,13 @@ export class Board<Slot extends string> {
   private readonly index: ReadonlyMap<string, number>;
   private readonly values: Float64Array;
 
-  constructor(slots: readonly Slot[], sab: SharedArrayBuffer) {
-    if (sab.byteLength !== slots.length * 8) {
+  /** @param byteOffset where it begins in a larger buffer; without it the buffer must be of its size. */
+  constructor(slots: readonly Slot[], sab: SharedArrayBuffer, byteOffset?: number) {
+    if (byteOffset === undefined && sab.byteLength !== slots.length * 8) {
       throw new RangeError(`board: ${sab.byteLength} bytes for ${slots.length} slots`);
     }
     this.index = new Map(slots.map((name, i) => [name, i]));
-    this.values = new Float64Array(sab);
+    this.values = new Float64Array(sab, byteOffset ?? 0, slots.length);
   }
 
   static bytes(slots: readonly string[]): SharedArrayBuffer {

@@ -1,6 +1,9 @@
 import { Counter, Gauge, Registry } from "prom-client";
 import type { HistogramSnapshot } from "../rings/index.js";
 import type { AssetSlot, Board, EngineSlot } from "./board.js";
+import { counter, type FeedSources, gauge, registerFeed } from "./feed-metrics.js";
+import type { Scrapable } from "./metrics-server.js";
+import { registerTape, type TapeSources } from "./tape-metrics.js";
 
 /** Estimates as the gateway thread last saw them; NaN or undefined values are not exported. */
 export interface EstimateValues {
@@ -28,7 +31,7 @@ export interface EstimateValues {
   readonly bucketCount: number;
 }
 
-export interface MetricSources {
+export interface MetricSources extends FeedSources {
   readonly assets: readonly {
     readonly coin: string;
     readonly board: Board<AssetSlot>;
@@ -36,16 +39,8 @@ export interface MetricSources {
   }[];
   readonly engine: Board<EngineSlot>;
   readonly stages: readonly { readonly stage: string; readonly snapshot: () => HistogramSnapshot }[];
-  /** Monotonic counts of the feed thread by name, e.g. frames, malformed. */
-  readonly feed: () => Iterable<readonly [name: string, value: number]>;
-  readonly feedClockOffsetMs: () => number;
-  /** Seconds since each stream last spoke; the account's has no asset. Infinity before its first word. */
-  readonly streamAges: () => Iterable<readonly [coin: string, stream: string, ageS: number]>;
-  /** 1 while a public connection is open. */
-  readonly feedGauges: () => Iterable<readonly [connection: string, isOpen: number]>;
-  readonly ringDrops: () => number;
-  readonly threads: () => Iterable<readonly [name: string, heartbeatAgeS: number]>;
-  readonly rssBytes: () => number;
+  /** The run's own tape; undefined: none is written. */
+  readonly tape: TapeSources | undefined;
 }
 
 /** How one number is exported: name and help are promises of SOP §7.1 where the manual lists them. */
@@ -170,10 +165,7 @@ const ASSET_METRICS: readonly AssetMetric[] = [
  *
  * Thread: gateway.
  */
-export function createMetrics(sources: MetricSources): {
-  readonly contentType: string;
-  render(): Promise<string>;
-} {
+export function createMetrics(sources: MetricSources): Scrapable {
   const registry = new Registry();
   for (const metric of ASSET_METRICS) {
     const definition = { name: metric.name, help: metric.help, labelNames: ["asset"], registers: [registry] };
@@ -205,39 +197,19 @@ export function createMetrics(sources: MetricSources): {
       for (const { coin } of sources.assets) this.set({ asset: coin }, value);
     },
   });
-  const engineGauge = (name: string, help: string, read: () => number): void => {
-    new Gauge({
-      name,
-      help,
-      registers: [registry],
-      collect() {
-        const value = read();
-        if (!Number.isNaN(value)) this.set(value);
-      },
-    });
-  };
+  const engineGauge = (name: string, help: string, read: () => number): void =>
+    gauge(registry, name, help, read);
+  const engineCounter = (name: string, help: string, read: () => number): void =>
+    counter(registry, name, help, read);
   engineGauge("mm_account_value_usd", "Account value at the venue, USD", () =>
     sources.engine.get("accountValueUsd"),
   );
   engineGauge("mm_orders_unknown", "Orders whose fate is being asked for", () =>
     sources.engine.get("unknownOrders"),
   );
-  engineGauge("mm_feed_clock_offset_ms", "Least receive minus exchange time seen", sources.feedClockOffsetMs);
-  engineGauge("mm_rss_bytes", "Resident memory of the process", sources.rssBytes);
   engineGauge("mm_journal_bytes", "Bytes written to the main journal", () =>
     sources.engine.get("journalBytes"),
   );
-  const engineCounter = (name: string, help: string, read: () => number): void => {
-    new Counter({
-      name,
-      help,
-      registers: [registry],
-      collect() {
-        this.reset();
-        this.inc(Math.max(0, read()));
-      },
-    });
-  };
   engineCounter("mm_audits_total", "Comparisons with the venue", () => sources.engine.get("audits"));
   engineCounter("mm_audit_differences_total", "Differences found and repaired", () =>
     sources.engine.get("auditDifferences"),
@@ -288,53 +260,8 @@ export function createMetrics(sources: MetricSources): {
     sources.engine.get("journalLost"),
   );
   fromBoard("mm_paper", "1 when nothing but play money is traded", "isPaper");
-  engineCounter("mm_tape_records_total", "Records taken by the run's own tape", () =>
-    sources.engine.get("tapeRecords"),
-  );
-  engineCounter("mm_tape_bytes_total", "Size of the run's own tape", () => sources.engine.get("tapeBytes"));
-  engineCounter("mm_tape_lost_total", "Records that the run's own tape had no room for", () =>
-    sources.engine.get("tapeLost"),
-  );
-  engineCounter("mm_ring_drops_total", "Records refused by a full ring", sources.ringDrops);
-  new Counter({
-    name: "mm_feed_events_total",
-    help: "What the feed thread counted, by kind",
-    labelNames: ["kind"],
-    registers: [registry],
-    collect() {
-      this.reset();
-      for (const [kind, value] of sources.feed()) this.inc({ kind }, Math.max(0, value));
-    },
-  });
-  new Gauge({
-    name: "mm_stream_age_seconds",
-    help: "Time since each stream last spoke; a quiet market sends neither trades nor changes",
-    labelNames: ["asset", "stream"],
-    registers: [registry],
-    collect() {
-      for (const [asset, stream, age] of sources.streamAges()) {
-        if (Number.isFinite(age)) this.set({ asset, stream }, age);
-      }
-    },
-  });
-  new Gauge({
-    name: "mm_feed_connected",
-    help: "1 while a public connection is open",
-    labelNames: ["connection"],
-    registers: [registry],
-    collect() {
-      for (const [connection, value] of sources.feedGauges()) this.set({ connection }, value);
-    },
-  });
-  new Gauge({
-    name: "mm_thread_heartbeat_age_secs",
-    help: "Age of each thread's last heartbeat",
-    labelNames: ["thread"],
-    registers: [registry],
-    collect() {
-      for (const [thread, age] of sources.threads()) this.set({ thread }, age);
-    },
-  });
+  if (sources.tape !== undefined) registerTape(registry, sources.tape);
+  registerFeed(registry, sources);
   return {
     contentType: registry.contentType,
     render: async () => `${await registry.metrics()}\n${renderStages(sources.stages)}`,

@@ -2,12 +2,13 @@
  * Entry of the gateway thread: everything slow or facing people. Serves Prometheus text; reads shared memory only, so that a scrape
  * costs the hot path nothing and its death costs one alert.
  */
-import { createServer } from "node:http";
 import { parentPort, workerData } from "node:worker_threads";
 import * as abi from "../abi/layout.js";
 import { CellReader, Heartbeats, LatencyHistogram, ringDrops } from "../rings/index.js";
 import { ASSET_SLOTS, Board, ENGINE_SLOTS } from "../telemetry/board.js";
 import { createMetrics, type EstimateValues } from "../telemetry/metrics.js";
+import { type MetricsServer, serveMetrics } from "../telemetry/metrics-server.js";
+import { TapeBoard } from "../telemetry/tape-board.js";
 import { FeedCounters, MARKET_STREAMS, StreamTimes } from "../venues/hyperliquid/feed-counters.js";
 import { systemClock, systemTimers } from "./system-clock.js";
 
@@ -25,6 +26,8 @@ export interface GatewayInit {
   readonly threadNames: readonly string[];
   readonly heartbeatIndex: number;
   readonly clockBaseNs: bigint;
+  /** `TapeBoard` of the run's own tape; undefined: none is written. */
+  readonly tapeBoard: SharedArrayBuffer | undefined;
   /** Undefined: no metrics endpoint. */
   readonly metrics: { readonly host: string; readonly port: number } | undefined;
 }
@@ -79,6 +82,16 @@ const metrics = createMetrics({
   threads: () =>
     init.threadNames.map((name, i): [string, number] => [name, heartbeats.ageNs(i, clock.monoNs()) / 1e9]),
   rssBytes: () => process.memoryUsage.rss(),
+  tape:
+    init.tapeBoard === undefined
+      ? undefined
+      : {
+          coins: init.coins,
+          board: new TapeBoard(init.tapeBoard, init.coins.length),
+          nowNs: () => clock.monoNs(),
+          feedGaps: () => feedCounters.get("resyncs"),
+          feedLost: () => 0,
+        },
 });
 
 function estimatesReader(sab: SharedArrayBuffer): () => EstimateValues | undefined {
@@ -114,45 +127,32 @@ function estimatesReader(sab: SharedArrayBuffer): () => EstimateValues | undefin
   };
 }
 
-const server = createServer((request, response) => {
-  if (request.method !== "GET" || (request.url !== "/metrics" && request.url !== "/health")) {
-    response.writeHead(404, { "content-type": "text/plain" }).end("try /metrics or /health\n");
-    return;
-  }
-  if (request.url === "/health") {
-    response.writeHead(200, { "content-type": "text/plain" }).end("ok\n");
-    return;
-  }
-  metrics.render().then(
-    (text) => response.writeHead(200, { "content-type": metrics.contentType }).end(text),
-    (error: unknown) => response.writeHead(500, { "content-type": "text/plain" }).end(`${String(error)}\n`),
-  );
-});
+let server: MetricsServer | undefined;
+const ready = (): void => port.postMessage({ type: "ready", port: server?.port } satisfies GatewayMessage);
 
 port.on("message", (message: { type: "stop" }) => {
   if (message.type !== "stop") return;
   stopBeating();
-  server.close();
-  server.closeAllConnections();
+  server?.close();
   port.postMessage({ type: "stopped" } satisfies GatewayMessage);
   port.close();
 });
 
-if (init.metrics === undefined) {
-  port.postMessage({ type: "ready", port: undefined } satisfies GatewayMessage);
-} else {
-  server.once("error", (error: NodeJS.ErrnoException) => {
-    stopBeating();
-    port.postMessage({
-      type: "failed",
-      code: error.code ?? "listen",
-      message: error.message,
-    } satisfies GatewayMessage);
-    port.close();
-  });
-  server.listen(init.metrics.port, init.metrics.host, () => {
-    const address = server.address();
-    const bound = typeof address === "object" && address !== null ? address.port : undefined;
-    port.postMessage({ type: "ready", port: bound } satisfies GatewayMessage);
-  });
+if (init.metrics === undefined) ready();
+else {
+  serveMetrics(metrics, init.metrics.host, init.metrics.port).then(
+    (listening) => {
+      server = listening;
+      ready();
+    },
+    (error: NodeJS.ErrnoException) => {
+      stopBeating();
+      port.postMessage({
+        type: "failed",
+        code: error.code ?? "listen",
+        message: error.message,
+      } satisfies GatewayMessage);
+      port.close();
+    },
+  );
 }

@@ -5,8 +5,8 @@ export interface RecorderInit {
   readonly marketRing: SharedArrayBuffer;
   readonly orderRing: SharedArrayBuffer;
   readonly files: Omit<RecorderOptions, "onFile" | "onTrouble" | "onRecovered" | "write">;
-  /** `TAPE_SLOTS` f64, written by this thread. */
-  readonly stats: SharedArrayBuffer;
+  /** `TapeBoard` of the files' instruments, written by this thread. */
+  readonly board: SharedArrayBuffer;
   readonly heartbeats: SharedArrayBuffer;
   readonly heartbeatIndex: number;
   readonly clockBaseNs: bigint;
@@ -22,6 +22,3 @@ export type RecorderMessage =
       readonly fields: Readonly<Record<string, unknown>>;
     }
   | { readonly type: "stopped" };
-
-/** Places in `stats`. */
-export const TAPE_SLOTS = ["records", "fileBytes", "files", "lost", "gaps"] as const;

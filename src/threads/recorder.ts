@@ -6,7 +6,8 @@ import { parentPort, workerData } from "node:worker_threads";
 import { OWN_ORDER_RECV_MONO_NS } from "../abi/layout.js";
 import { Heartbeats, isLossMark, RingConsumer, ringDrops } from "../rings/index.js";
 import { assetOfRecord, recvOffset, TapeRecorder } from "../store/index.js";
-import { type RecorderInit, type RecorderMessage, TAPE_SLOTS } from "./recorder-protocol.js";
+import { TapeBoard } from "../telemetry/tape-board.js";
+import type { RecorderInit, RecorderMessage } from "./recorder-protocol.js";
 import { systemClock, systemTimers } from "./system-clock.js";
 
 const DRAIN_EVERY_MS = 10;
@@ -14,7 +15,7 @@ const DRAIN_EVERY_MS = 10;
 function start(init: RecorderInit, post: (message: RecorderMessage) => void): { stop(): void } {
   const clock = systemClock(init.clockBaseNs);
   const heartbeats = new Heartbeats(init.heartbeats);
-  const stats = new Float64Array(init.stats);
+  const board = new TapeBoard(init.board, init.files.instruments.length);
   const market = new RingConsumer(init.marketRing);
   const orders = new RingConsumer(init.orderRing);
   const log = (
@@ -69,15 +70,12 @@ function start(init: RecorderInit, post: (message: RecorderMessage) => void): { 
     recorder.noteLoss(drops - orderDrops);
     orderDrops = drops;
   };
-  const tell = (): void => {
-    for (let i = 0; i < TAPE_SLOTS.length; i++) stats[i] = recorder.stats[TAPE_SLOTS[i]!];
-  };
   const pass = (): void => {
     const nowNs = clock.monoNs();
     heartbeats.beat(init.heartbeatIndex, nowNs);
     drain();
     recorder.tick(nowNs);
-    tell();
+    board.tell(recorder);
   };
   const stopPassing = systemTimers.every(DRAIN_EVERY_MS, pass);
   return {
@@ -85,7 +83,7 @@ function start(init: RecorderInit, post: (message: RecorderMessage) => void): { 
       stopPassing();
       drain();
       recorder.close(clock.monoNs());
-      tell();
+      board.tell(recorder);
     },
   };
 }

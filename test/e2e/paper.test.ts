@@ -115,6 +115,11 @@ describe("paper trading", () => {
     const metrics = await (await fetch(`http://127.0.0.1:${metricsPort}/metrics`)).text();
     expect(metrics).toMatch(/^mm_paper 1$/m);
     expect(metrics).toMatch(/^mm_tape_records_total [1-9]/m);
+    expect(metrics).toMatch(/^mm_tape_file_info\{file=".*tapes.*\.mmt"\} 1$/m);
+    for (const channel of ["book", "trades", "orders"])
+      expect(metrics).toMatch(
+        new RegExp(`^mm_tape_channel_records_total\\{asset="BTC",channel="${channel}"\\} [1-9]`, "m"),
+      );
     const { code, out } = await run.finished;
     expect(code, out).toBe(0);
     const s = w.summary();

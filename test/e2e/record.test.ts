@@ -1,5 +1,6 @@
 import { execFileSync } from "node:child_process";
 import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
@@ -36,8 +37,15 @@ afterEach(() => rmSync(dir, { recursive: true, force: true }));
 const record = (...more: string[]): Program =>
   new Program([
     ...["record", "--network", "localhost", "--port", String(port), "--out", dir],
-    ...["--log-format", "json", ...more],
+    ...["--log-format", "json", "--metrics-port", "0", ...more],
   ]);
+/** Value of one line of a scrape; undefined when it is absent. */
+const sample = (text: string, name: string): number | undefined => {
+  const line = text.split("\n").find((l) => l.startsWith(`${name} `));
+  return line === undefined ? undefined : Number(line.slice(name.length + 1));
+};
+const scrape = async (metricsPort: number): Promise<string> =>
+  (await fetch(`http://127.0.0.1:${metricsPort}/metrics`)).text();
 const LIVE = /"message":"feed.live"/;
 const files = (): string[] =>
   readdirSync(dir)
@@ -84,6 +92,62 @@ function verify(path: string): Contents {
 }
 
 describe("market-maker record", () => {
+  test("tells Prometheus how far it is: totals, each channel's age, the current file", {
+    timeout: 60_000,
+  }, async () => {
+    const metricsPort = await freePort();
+    const run = record(
+      ...["--asset", "BTC,hyna:BTC", "--rotate-minutes", "0.03", "--metrics-port", String(metricsPort)],
+    );
+    await run.seen(LIVE);
+    await run.seen(/"message":"Recording"[\s\S]*"message":"Recording"/);
+    await delay(1200);
+    const first = await scrape(metricsPort);
+    await delay(1200);
+    const second = await scrape(metricsPort);
+    for (const name of ["records", "bytes", "raw_bytes", "blocks"]) {
+      expect(sample(first, `mm_tape_${name}_total`), name).toBeGreaterThan(0);
+      expect(sample(second, `mm_tape_${name}_total`), name).toBeGreaterThan(
+        sample(first, `mm_tape_${name}_total`)!,
+      );
+    }
+    expect(sample(second, "mm_tape_raw_bytes_total")).toBeGreaterThan(sample(second, "mm_tape_bytes_total")!);
+    expect(sample(second, "mm_tape_files_total")).toBeGreaterThanOrEqual(2);
+    for (const name of ["gaps_total", "lost_total", "disk_errors_total", "disk_failing"]) {
+      expect(sample(second, `mm_tape_${name}`), name).toBe(0);
+    }
+    for (const asset of ["BTC", "hyna:BTC"]) {
+      const of = `{asset="${asset}",channel="book"}`;
+      expect(sample(second, `mm_tape_channel_records_total${of}`)).toBeGreaterThan(0);
+      expect(sample(second, `mm_tape_record_age_seconds${of}`)).toBeLessThan(2);
+      expect(sample(second, `mm_data_staleness_secs{asset="${asset}"}`)).toBeLessThan(2);
+    }
+    expect(second).not.toMatch(/mm_tape_record_age_seconds\{[^}]*channel="orders"/);
+    expect(second).toMatch(/^mm_tape_file_info\{file="[^"]+\.mmt"\} 1$/m);
+    expect(second.match(/^mm_tape_file_info/gm)).toHaveLength(1);
+    const current = /mm_tape_file_info\{file="([^"]+)"/.exec(await scrape(metricsPort))![1]!;
+    expect(files()).toContain(current);
+    run.child.kill("SIGINT");
+    const { code, out } = await run.finished;
+    expect(code, out).toBe(0);
+    const ended = /"message":"Recorded".*?"records":(\d+)|"records":(\d+).*?"message":"Recorded"/.exec(out)!;
+    expect(Number(ended[1] ?? ended[2])).toBeGreaterThanOrEqual(sample(second, "mm_tape_records_total")!);
+  });
+
+  test("a metrics port in use is refused in one line, before any file is begun", {
+    timeout: 30_000,
+  }, async () => {
+    const other = createServer();
+    await new Promise<void>((resolve) => other.listen(0, "127.0.0.1", resolve));
+    const busy = (other.address() as { port: number }).port;
+    const { code, out } = await record("--metrics-port", String(busy)).finished;
+    other.close();
+    expect(code).toBe(1);
+    expect(out).toMatch(new RegExp(`^error: metrics port ${busy} is in use.*--metrics-port`, "m"));
+    expect(out.trim().split("\n")).toHaveLength(1);
+    expect(files()).toEqual([]);
+  });
+
   test("records several assets, rotates, ends in order on SIGINT; the backtester runs on it", {
     timeout: 60_000,
   }, async () => {
@@ -145,13 +209,21 @@ describe("market-maker record", () => {
   });
 
   test("a venue that goes away and comes back leaves a marked gap", { timeout: 60_000 }, async () => {
-    const run = record("--asset", "BTC", "--prefix", "gap");
+    const metricsPort = await freePort();
+    const run = record("--asset", "BTC", "--prefix", "gap", "--metrics-port", String(metricsPort));
     await run.seen(LIVE);
+    const before = await scrape(metricsPort);
+    expect(sample(before, "mm_tape_gaps_total")).toBe(0);
+    expect(sample(before, 'mm_feed_connected{connection="primary"}')).toBe(1);
     sim.child.kill("SIGKILL");
     await run.seen(/"message":"Market data disconnected"/);
+    expect(sample(await scrape(metricsPort), 'mm_feed_connected{connection="primary"}')).toBe(0);
     sim = await startSim();
     await run.seen(/feed.live[\s\S]*feed.not-live[\s\S]*feed.live/);
     await delay(300);
+    const after = await scrape(metricsPort);
+    expect(sample(after, "mm_tape_gaps_total")).toBe(1);
+    expect(sample(after, 'mm_feed_events_total{kind="connects"}')).toBe(2);
     run.child.kill("SIGTERM");
     const { code, out } = await run.finished;
     expect(code, out).toBe(0);
@@ -166,7 +238,9 @@ describe("market-maker record", () => {
     const noDir = await record("--out", join(dir, "file", "x")).finished;
     expect(noDir.code).toBe(1);
     expect(noDir.out).toMatch(/^error: .*cannot be made/m);
-    const nobody = new Program(["record", "--network", "localhost", "--port", String(await freePort())]);
+    const nobody = new Program([
+      ...["record", "--network", "localhost", "--metrics-port", "0", "--port", String(await freePort())],
+    ]);
     const { code, out } = await nobody.finished;
     expect(code).toBe(1);
     expect(out).toContain("market-maker sim");
@@ -203,14 +277,25 @@ describe("a disk that fills up", () => {
       mkdirSync(join(at, "t"));
       const ballast = join(at, "ballast");
       writeFileSync(ballast, Buffer.alloc(40 * 1024));
+      const metricsPort = await freePort();
       const run = new Program([
         ...["record", "--network", "localhost", "--port", String(port), "--out", join(at, "t")],
-        ...["--asset", "BTC,ETH", "--log-format", "json"],
+        ...["--asset", "BTC,ETH", "--log-format", "json", "--metrics-port", String(metricsPort)],
       ]);
       await run.seen(/takes no records/);
       await delay(1500);
+      const full = await scrape(metricsPort);
+      expect(sample(full, "mm_tape_disk_failing")).toBe(1);
+      expect(sample(full, "mm_tape_disk_errors_total")).toBeGreaterThanOrEqual(2);
+      expect(sample(full, "mm_tape_lost_total")).toBeGreaterThan(0);
+      expect(sample(full, 'mm_tape_record_age_seconds{asset="BTC",channel="book"}')).toBeGreaterThan(1);
+      expect(sample(full, 'mm_data_staleness_secs{asset="BTC"}')).toBeLessThan(1);
       rmSync(ballast);
       await run.seen(/takes records again/);
+      await delay(50);
+      const well = await scrape(metricsPort);
+      expect(sample(well, "mm_tape_disk_failing")).toBe(0);
+      expect(sample(well, "mm_tape_gaps_total")).toBe(1);
       await delay(1200);
       run.child.kill("SIGINT");
       const { code, out } = await run.finished;

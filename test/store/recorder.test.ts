@@ -119,6 +119,40 @@ function some(r: TapeRecorder, fromMs: number): void {
   }
 }
 
+describe("what it tells about itself", () => {
+  test("blocks, raw and stored bytes, the current file, and each channel's newest record", () => {
+    const r = recorder({ rotateNs: 60e9 });
+    expect(r.channelNewestNs(0, "book")).toBeNaN();
+    some(r, 100);
+    put(r, Book, 1, 300);
+    r.tick(1e9);
+    expect(r.channelRecords(1, "book")).toBe(2);
+    expect(r.channelNewestNs(1, "book")).toBe(ms(300));
+    expect(r.channelNewestNs(0, "trades")).toBe(ms(106));
+    expect(r.channelNewestNs(0, "orders")).toBeNaN();
+    const { blocks, rawBytes, fileBytes } = r.stats;
+    expect(blocks).toBe(1);
+    expect(rawBytes).toBeGreaterThan(11 * 32);
+    expect(fileBytes).toBeGreaterThan(0);
+    const before = r.path;
+    r.tick(61e9);
+    expect(r.path).not.toBe(before);
+    expect(r.path).toBe(join(dir, files()[1]!));
+    some(r, 62_000);
+    r.close(63e9);
+    // Totals go on over files.
+    expect(r.stats.blocks).toBeGreaterThan(blocks);
+    expect(r.stats.rawBytes).toBeGreaterThan(rawBytes);
+    let rawInFiles = 0;
+    for (const name of files()) {
+      const reader = new TapeFileReader(join(dir, name));
+      for (let b = reader.nextBlock(); b !== undefined; b = reader.nextBlock()) rawInFiles += b.bytes;
+      reader.close();
+    }
+    expect(r.stats.rawBytes).toBe(rawInFiles);
+  });
+});
+
 describe("rotation", () => {
   test("names files by UTC time and starts each with the newest record of each kind and asset", () => {
     const r = recorder({ rotateNs: 60e9 });
@@ -276,6 +310,7 @@ describe("a full disk", () => {
     const stats = r.close(5e9);
     expect(told).toEqual(["ENOSPC: no space left on device, write", "recovered, 20 lost"]);
     expect(stats).toMatchObject({ lost: 20, gaps: 1, records: 23 });
+    expect(stats.diskErrors).toBeGreaterThan(0);
     const all = read(files()[0]!);
     // What had been taken when the disk filled up is not lost: the open block was written later.
     expect(all.filter((l) => / 1\d\d\d/.test(l))).toHaveLength(10);

@@ -43,11 +43,28 @@ export interface RecorderStats {
   files: number;
   /** Of all files, as on disk. */
   fileBytes: number;
+  /** Whole blocks of all files, and what they hold unpacked. */
+  blocks: number;
+  rawBytes: number;
   /** Records that no file holds, because the disk or a ring had no room. */
   lost: number;
   /** Interruptions that are marked on the tape. */
   gaps: number;
+  /** Refusals of the disk, each failed attempt to go on included. */
+  diskErrors: number;
 }
+
+/** What a tape holds of an asset: a channel for each kind of record. */
+export type RecordedChannel = "book" | "bbo" | "trades" | "ctx" | "status" | "orders";
+const CHANNEL_KINDS: Readonly<Record<RecordedChannel, RecordKind>> = {
+  book: RecordKind.Book,
+  bbo: RecordKind.Bbo,
+  trades: RecordKind.Trade,
+  ctx: RecordKind.AssetCtx,
+  status: RecordKind.FeedStatus,
+  orders: RecordKind.OwnOrder,
+};
+const KIND_COUNT = Math.max(...Object.values(RecordKind)) + 1;
 
 const FLUSH_EVERY_NS = 0.9e9;
 const RETRY_EVERY_NS = 1e9;
@@ -92,14 +109,29 @@ interface Kept {
  * are synchronous. Allocates: per block.
  */
 export class TapeRecorder {
-  readonly stats: RecorderStats = { records: 0, files: 0, fileBytes: 0, lost: 0, gaps: 0 };
+  readonly stats: RecorderStats = {
+    records: 0,
+    files: 0,
+    fileBytes: 0,
+    blocks: 0,
+    rawBytes: 0,
+    lost: 0,
+    gaps: 0,
+    diskErrors: 0,
+  };
   private writer: TapeFileWriter | undefined;
   /** By asset, by place in KEPT. */
   private readonly kept: (Kept | undefined)[][] = [];
   private openedNs = 0;
   private flushedNs = 0;
   private retryNs = 0;
+  /** Of the files before this one. */
   private closedBytes = 0;
+  private closedBlocks = 0;
+  private closedRawBytes = 0;
+  /** By asset and kind: records taken, and the newest's receive time. */
+  private readonly takenCount: Float64Array;
+  private readonly takenNs: Float64Array;
   /** Lost since the disk failed; 0 while all is well. */
   private missing = 0;
   private isStuck = false;
@@ -126,6 +158,9 @@ export class TapeRecorder {
       this.owesLive[asset] = false;
       this.feedState[asset] = abi.FeedState.Resync;
     }
+    const assets = Math.max(0, ...o.instruments.map((i) => i.asset + 1));
+    this.takenCount = new Float64Array(assets * KIND_COUNT);
+    this.takenNs = new Float64Array(assets * KIND_COUNT).fill(Number.NaN);
     this.baseLo = Number(o.baseWallNs & 0xffffffffn);
     this.baseHi = Number(o.baseWallNs >> 32n);
     this.open(nowNs);
@@ -146,6 +181,21 @@ export class TapeRecorder {
     return this.isStuck;
   }
 
+  /** Of the file that is being written; undefined while none could be opened. */
+  get path(): string | undefined {
+    return this.writer?.path;
+  }
+
+  /** Records of one kind that were taken. */
+  channelRecords(asset: number, channel: RecordedChannel): number {
+    return this.takenCount[asset * KIND_COUNT + CHANNEL_KINDS[channel]]!;
+  }
+
+  /** Receive time of the newest that was taken; NaN before the first. */
+  channelNewestNs(asset: number, channel: RecordedChannel): number {
+    return this.takenNs[asset * KIND_COUNT + CHANNEL_KINDS[channel]]!;
+  }
+
   /** Takes one record out of `views` at byte offset `at` (8-aligned). Never throws for the disk's sake. */
   take(kind: RecordKind, asset: number, views: RecordViews, at: number, bodyBytes: number): void {
     const recvNs = views.f64[(at + recvOffset(kind)) >> 3]!;
@@ -157,6 +207,9 @@ export class TapeRecorder {
     } else if (recvOffset(kind) === 8) this.trackOffset(views, at, recvNs);
     if (!this.put(kind, asset, views.f64, at, bodyBytes, recvNs)) return;
     this.stats.records++;
+    const place = asset * KIND_COUNT + kind;
+    this.takenCount[place] = this.takenCount[place]! + 1;
+    this.takenNs[place] = recvNs;
     if (kind === RecordKind.Book && this.owesLive[asset] === true) {
       this.owesLive[asset] = false;
       if (this.feedState[asset] === abi.FeedState.Live) this.putStatus(asset, abi.FeedState.Live, recvNs);
@@ -242,6 +295,7 @@ export class TapeRecorder {
       return true;
     } catch (cause) {
       if (!(cause instanceof TapeError)) throw cause;
+      this.stats.diskErrors++;
       if (!this.isStuck) this.o.onTrouble?.(cause.message);
       this.isStuck = true;
       return false;
@@ -255,6 +309,7 @@ export class TapeRecorder {
       else this.writer.flush();
     } catch (cause) {
       if (!(cause instanceof TapeError)) throw cause;
+      this.stats.diskErrors++;
       isWell = false;
     }
     if (!isWell) return;
@@ -286,7 +341,10 @@ export class TapeRecorder {
 
   private rotate(nowNs: number): void {
     if (!this.guard(() => this.writer!.close())) return;
-    this.closedBytes += this.writer!.stats.fileBytes;
+    const { fileBytes, blocks, rawBytes } = this.writer!.stats;
+    this.closedBytes += fileBytes;
+    this.closedBlocks += blocks;
+    this.closedRawBytes += rawBytes;
     this.writer = undefined;
     this.guard(() => this.open(nowNs));
     this.count();
@@ -330,7 +388,10 @@ export class TapeRecorder {
   }
 
   private count(): void {
-    this.stats.fileBytes = this.closedBytes + (this.writer?.stats.fileBytes ?? 0);
+    const { stats, writer } = this;
+    stats.fileBytes = this.closedBytes + (writer?.stats.fileBytes ?? 0);
+    stats.blocks = this.closedBlocks + (writer?.stats.blocks ?? 0);
+    stats.rawBytes = this.closedRawBytes + (writer?.stats.rawBytes ?? 0);
   }
 
   // ── what a new file begins with ─────────────────────────────────────────────────────────────────────────────────────
