@@ -21,7 +21,14 @@ export {
   loadFitted,
   modelsOf,
 } from "./fit-run.js";
-export { DEFAULT_LATENCY, type Dist, type FeedDist, type LatencySpec, ZERO_LATENCY } from "./latency.js";
+export {
+  DEFAULT_LATENCY,
+  type Dist,
+  type FeedDist,
+  type LatencySpec,
+  type OrderDist,
+  ZERO_LATENCY,
+} from "./latency.js";
 export { type LeakTestOptions, leakTests } from "./leaks.js";
 export {
   type ComparedFill,
@@ -40,6 +47,6 @@ export {
   runBacktest,
 } from "./run.js";
 export { type BacktestSeries, type DepthRow, type FillRow, MARKOUT_MS, type SeriesRow } from "./series.js";
-export { parseDist, parseFeed, parseQueue } from "./spec.js";
+export { parseDist, parseFeed, parseOrder, parseQueue } from "./spec.js";
 export type { BacktestSummary } from "./summary.js";
 export { findTapes, type TapeSet } from "./tapes.js";

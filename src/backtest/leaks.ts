@@ -7,7 +7,7 @@
  * runs' equity changes in the same intervals of time, subtracted. Up to one standard error passes, up to three is a warning.
  */
 import { Rng } from "../domain/index.js";
-import { DEFAULT_LATENCY, type Dist, type FeedDist, type LatencySpec } from "./latency.js";
+import { DEFAULT_LATENCY, type Dist, type FeedDist, type LatencySpec, type OrderDist } from "./latency.js";
 import type { Badge, BadgeStatus } from "./report/index.js";
 import { type BacktestOptions, type BacktestResult, REALISTIC_FEES, runBacktest } from "./run.js";
 import { JournalTrace } from "./trace.js";
@@ -361,12 +361,18 @@ function slowed(latency: LatencySpec, ms: number): LatencySpec {
       ? { ...d, ms: d.ms + ms }
       : d.kind === "lognormal"
         ? { ...d, medianMs: d.medianMs + ms }
-        : { ...d, samplesMs: d.samplesMs.map((x) => x + ms) };
+        : d.kind === "recorded"
+          ? { ...d, samplesMs: d.samplesMs.map((x) => x + ms) }
+          : { ...d, ms: d.ms.map((x) => x + ms) };
   const { feed } = latency;
+  // What a tape's own orders took is counted against the feed's floor: a later feed alone is an earlier order and a later answer.
+  const floorMs = feed.kind === "tape" ? ms : 0;
+  const slowOrder = (d: OrderDist, floor: number): OrderDist =>
+    d.kind === "tape" ? { ...d, plusMs: d.plusMs + ms + floor } : slow(d);
   return {
     feed: feed.kind === "tape" ? { ...feed, floorMs: feed.floorMs + ms } : slow(feed),
-    order: slow(latency.order),
-    ack: slow(latency.ack),
+    order: slowOrder(latency.order, floorMs),
+    ack: slowOrder(latency.ack, -floorMs),
   };
 }
 

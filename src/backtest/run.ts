@@ -20,6 +20,7 @@ import type { WireTap } from "../venues/port.js";
 import { BacktestJournal } from "./journal.js";
 import { DEFAULT_LATENCY, delayOf, type LatencySpec, orderLatency } from "./latency.js";
 import { LocalBook } from "./local-book.js";
+import { withOwnLatency } from "./own-latency.js";
 import { type BacktestSeries, SeriesRecorder } from "./series.js";
 import { type BacktestSummary, summarise } from "./summary.js";
 import { TapeWindow } from "./window.js";
@@ -115,7 +116,7 @@ class BacktestRun {
 
   constructor(private readonly o: BacktestOptions) {
     const rng = new Rng(o.seed);
-    const latency = o.latency ?? DEFAULT_LATENCY;
+    const latency = withOwnLatency(o.latency ?? DEFAULT_LATENCY, o.tapes);
     const about = look(o.tapes, o.coin, o.fromMs);
     if (o.queue?.kind === "l3" && !about.isOrderLevel)
       throw new RangeError(

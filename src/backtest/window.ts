@@ -110,7 +110,7 @@ export class TapeWindow {
     // A recorder learns the distance of the clocks by and by: the smallest of the series is the truest.
     const offsets = this.readers.flatMap((r) => r.meta.clockOffsetNs ?? []);
     this.offsetNs = (offsets.length === 0 ? 0 : Math.min(...offsets)) - (o.shiftNs ?? 0);
-    this.delayNs = delayFunction(o.feed, o.rng);
+    this.delayNs = delayFunction(o.feed, o.rng, this.baseWallMs);
     this.nextExch();
     this.nextLocal();
   }
@@ -210,6 +210,12 @@ export class TapeWindow {
     stamps.load(block);
     for (let i = 0; stamps.next(); i++) {
       const recvNs = block.f64[(stamps.at + recvOffset(stamps.kind)) >> 3]!;
+      // Own orders of the recording run come by another connection, on paper with stamps of another clock: no time of the market's.
+      if (stamps.kind === abi.RecordKind.OwnOrder) {
+        times[i] = Number.NaN;
+        if (recvNs < fromNs) prior = i + 1;
+        continue;
+      }
       if (recvNs < fromNs || i < this.repeated) {
         // Never read, but the place in the list of times stays; what makes the book that stands at the start is all read then.
         const isState = this.hasState && i >= this.repeated && STATE_KINDS.has(stamps.kind);
@@ -277,7 +283,11 @@ function hasState(first: TapeFileReader): boolean {
   return found;
 }
 
-function delayFunction(feed: FeedDist, rng: Rng): (recvNs: number, exchNs: number) => number {
+function delayFunction(
+  feed: FeedDist,
+  rng: Rng,
+  baseWallMs: number,
+): (recvNs: number, exchNs: number) => number {
   if (feed.kind === "tape") {
     if (!(feed.floorMs >= 0)) throw new RangeError(`latency: feed floor ${feed.floorMs} ms is not a delay`);
     const floorNs = feed.floorMs * 1e6;
@@ -288,5 +298,5 @@ function delayFunction(feed: FeedDist, rng: Rng): (recvNs: number, exchNs: numbe
     return (_recvNs, exchNs) => exchNs + ns;
   }
   const { sample } = delayOf(feed);
-  return (_recvNs, exchNs) => exchNs + Math.round(sample!(rng) * 1e6);
+  return (_recvNs, exchNs) => exchNs + Math.round(sample!(rng, baseWallMs + exchNs / 1e6) * 1e6);
 }

@@ -30,9 +30,17 @@ export function assumedOptions(command: Command): Command {
     .option("--maker-bps <bps>", "maker fee; negative: a rebate", number(-10, 100), 1.5)
     .option("--taker-bps <bps>", "taker fee", number(-10, 100), 4.5)
     .option("--queue <model>", "risk-averse, log, power:N, l3 (order-level tapes)", "risk-averse")
-    .option("--feed-latency <dist>", "market data to us: ms, lognormal:MEDIAN:SIGMA, tape:FLOOR_MS", "tape:5")
-    .option("--order-latency <dist>", "orders to the venue: ms, lognormal:MEDIAN:SIGMA", "lognormal:40:0.4")
-    .option("--ack-latency <dist>", "answers and fills to us", "lognormal:20:0.4")
+    .option(
+      "--feed-latency <dist>",
+      "market data to us: ms, lognormal:MEDIAN:SIGMA, recorded:FILE, tape:FLOOR_MS",
+      "tape:5",
+    )
+    .option(
+      "--order-latency <dist>",
+      "orders to the venue: ms, lognormal:MEDIAN:SIGMA, recorded:FILE, tape (of its own orders)",
+      "lognormal:40:0.4",
+    )
+    .option("--ack-latency <dist>", "answers and fills to us, in the same words", "lognormal:20:0.4")
     .option("--fitted <file>", "latencies and queue model as market-maker fit found them")
     .option("--zero-latency", "all three 0: what no real maker has")
     .option("--equity <usd>", "account value at the start", number(1, 1e12), 100_000);
@@ -40,7 +48,7 @@ export function assumedOptions(command: Command): Command {
 
 /** @throws {RangeError} naming what is accepted. */
 export async function assumed(flags: AssumedFlags): Promise<Assumed> {
-  const { loadFitted, parseDist, parseFeed, parseQueue } = await import("../backtest/index.js");
+  const { loadFitted, parseFeed, parseOrder, parseQueue } = await import("../backtest/index.js");
   const fees = { makerBps: flags.makerBps, takerBps: flags.takerBps };
   if (flags.fitted !== undefined) {
     const { latency, queue, assumptions } = loadFitted(flags.fitted);
@@ -53,8 +61,8 @@ export async function assumed(flags: AssumedFlags): Promise<Assumed> {
     queue: parseQueue(flags.queue),
     latency: {
       feed: isZero ? zero : parseFeed(flags.feedLatency),
-      order: isZero ? zero : parseDist(flags.orderLatency),
-      ack: isZero ? zero : parseDist(flags.ackLatency),
+      order: isZero ? zero : parseOrder(flags.orderLatency),
+      ack: isZero ? zero : parseOrder(flags.ackLatency),
     },
     equityUsd: flags.equity,
     assumptions: [],

@@ -44,6 +44,7 @@ export function runTape(
     baseWallNs: wallBaseNs(run.clock),
     instruments: tapeInstruments(run.instruments),
     source: `recorded by ${run.runId} on ${world}, with its own orders`,
+    ...(run.isPaper ? { ownOrders: "paper" } : {}),
     rotateBytes: ROTATE_BYTES,
     rotateNs: ROTATE_NS,
   };

@@ -43,11 +43,13 @@ export function actionClass(action: Action): ActionClass {
 export interface DelayRange {
   readonly minMs: number;
   readonly maxMs: number;
-  readonly sample?: (rng: Rng) => number;
+  /** `atMs`: when the way begins, ms since the epoch. */
+  readonly sample?: (rng: Rng, atMs: number) => number;
 }
 
-export function drawMs({ minMs, maxMs, sample }: DelayRange, rng: Rng): number {
-  if (sample !== undefined) return sample(rng);
+/** @param atMs when the way begins, ms since the epoch. */
+export function drawMs({ minMs, maxMs, sample }: DelayRange, rng: Rng, atMs: number): number {
+  if (sample !== undefined) return sample(rng, atMs);
   return maxMs <= minMs ? minMs : minMs + (maxMs - minMs) * rng.uniform();
 }
 
@@ -185,8 +187,8 @@ export class BlockScheduler {
   /** Hands in an action sent at `sentMs`. It never runs inside this call. */
   submit(rank: ActionClass, sentMs: number, run: BlockAction): void {
     const { latency, blockMs } = this.options;
-    const arrivalMs = sentMs + drawMs(latency.netOut, this.outRng);
-    const readyMs = Math.max(arrivalMs + drawMs(latency.queue[rank], this.queueRng), this.lastMs);
+    const arrivalMs = sentMs + drawMs(latency.netOut, this.outRng, sentMs);
+    const readyMs = Math.max(arrivalMs + drawMs(latency.queue[rank], this.queueRng, arrivalMs), this.lastMs);
     let dueMs = readyMs;
     if (blockMs > 0) {
       dueMs = Math.ceil(readyMs / blockMs) * blockMs;
@@ -225,7 +227,7 @@ export class BlockScheduler {
     // Actions submitted by a running one (blockMs 0) join the same moment, behind it.
     while (this.mempool.first?.dueMs === blockMs) {
       const give = this.mempool.pop()!.run(blockMs);
-      const backMs = drawMs(this.options.latency.netBack, this.backRng);
+      const backMs = drawMs(this.options.latency.netBack, this.backRng, blockMs);
       if (backMs > 0) this.answers.push({ dueMs: blockMs + backMs, seq: this.seq++, give });
       else now.push(give);
     }

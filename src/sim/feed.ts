@@ -69,7 +69,7 @@ export class SimFeed {
   }
 
   private reopenLater(): void {
-    this.o.time.after(drawMs(this.o.reconnect ?? RECONNECT, this.rng), () => {
+    this.o.time.after(drawMs(this.o.reconnect ?? RECONNECT, this.rng, this.o.time.wallMs()), () => {
       if (this.isStopped) return;
       if (this.o.venue.carrier.isOutage) this.reopenLater();
       else this.open();

@@ -154,7 +154,7 @@ export class SimGateway implements OrderGateway {
   connect(events: GatewayEvents): Promise<void> {
     this.events = events;
     return new Promise((resolve) => {
-      this.time.after(drawMs(this.o.reconnect ?? RECONNECT, this.rng), () => {
+      this.time.after(drawMs(this.o.reconnect ?? RECONNECT, this.rng, this.time.wallMs()), () => {
         this.open();
         resolve();
       });
@@ -189,7 +189,7 @@ export class SimGateway implements OrderGateway {
   }
 
   private reopenLater(): void {
-    this.time.after(drawMs(this.o.reconnect ?? RECONNECT, this.rng), () => {
+    this.time.after(drawMs(this.o.reconnect ?? RECONNECT, this.rng, this.time.wallMs()), () => {
       if (this.isClosed) return;
       if (this.o.venue.carrier.isOutage) this.reopenLater();
       else this.open();
@@ -420,7 +420,8 @@ export class SimGateway implements OrderGateway {
 
   private roundTripMs(): number {
     const network = this.o.network ?? NETWORK;
-    return drawMs(network, this.rng) + drawMs(network, this.rng);
+    const nowMs = this.time.wallMs();
+    return drawMs(network, this.rng, nowMs) + drawMs(network, this.rng, nowMs);
   }
 
   private settle(pending: Pending, statuses: readonly AckStatus[]): void {
@@ -523,8 +524,9 @@ export class SimGateway implements OrderGateway {
           reject(cause);
         }
       };
-      const outMs = drawMs(network, this.rng);
-      const backMs = drawMs(network, this.rng);
+      const nowMs = this.time.wallMs();
+      const outMs = drawMs(network, this.rng, nowMs);
+      const backMs = drawMs(network, this.rng, nowMs);
       fail(QUERY_TIMEOUT_MS, `no answer within ${QUERY_TIMEOUT_MS} ms`);
       this.time.after(outMs, () =>
         this.o.venue.carrier.request({ stream: "http", ...what }, undefined, {

@@ -39,6 +39,7 @@ export {
   delayOf,
   type FeedDist,
   type LatencySpec,
+  type OrderDist,
   orderLatency,
   ZERO_LATENCY,
 } from "./latency-spec.js";

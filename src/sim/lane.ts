@@ -18,7 +18,7 @@ export class Lane {
   send(deliver: () => void): void {
     const { time } = this;
     const nowMs = time.monoNs() / 1e6;
-    const dueMs = Math.max(this.freeAtMs, nowMs + drawMs(this.delay, this.rng));
+    const dueMs = Math.max(this.freeAtMs, nowMs + drawMs(this.delay, this.rng, time.wallMs()));
     this.freeAtMs = dueMs;
     const sentIn = this.generation;
     time.after(dueMs - nowMs, () => {

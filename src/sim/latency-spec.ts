@@ -9,17 +9,22 @@ export type Dist =
   | { readonly kind: "constant"; readonly ms: number }
   | { readonly kind: "lognormal"; readonly medianMs: number; readonly sigma: number }
   /** Drawn with equal chances from what was measured. */
-  | { readonly kind: "recorded"; readonly samplesMs: readonly number[] };
+  | { readonly kind: "recorded"; readonly samplesMs: readonly number[] }
+  /** Straight lines between what was measured at times, rising, ms since the epoch; before the first and behind the last: that one. */
+  | { readonly kind: "series"; readonly atMs: readonly number[]; readonly ms: readonly number[] };
 
 /** `tape`: what the recording shows beyond its fastest message, plus a floor for the fastest. */
 export type FeedDist = Dist | { readonly kind: "tape"; readonly floorMs: number };
 
+/** `tape`: a series of what the recording's own orders took, and so much more; a backtest makes it of its tapes. */
+export type OrderDist = Dist | { readonly kind: "tape"; readonly plusMs: number };
+
 export interface LatencySpec {
   readonly feed: FeedDist;
   /** From the decision into the matching engine. */
-  readonly order: Dist;
+  readonly order: OrderDist;
   /** From the matching engine back to us: answers, fills, order updates. */
-  readonly ack: Dist;
+  readonly ack: OrderDist;
 }
 
 /** A maker in the venue's region: half a tick of a block out and back, the feed as recorded. */
@@ -36,7 +41,7 @@ export const ZERO_LATENCY: LatencySpec = {
 };
 
 /** @throws {RangeError} When a number makes no delay. */
-export function delayOf(dist: Dist): DelayRange {
+export function delayOf(dist: OrderDist): DelayRange {
   switch (dist.kind) {
     case "constant":
       check(dist.ms >= 0, `constant ${dist.ms} ms`);
@@ -63,7 +68,41 @@ export function delayOf(dist: Dist): DelayRange {
         sample: (rng: Rng) => sorted[rng.below(sorted.length)]!,
       };
     }
+    case "series": {
+      const { atMs, ms } = dist;
+      check(
+        atMs.length > 0 &&
+          atMs.length === ms.length &&
+          ms.every((x) => x >= 0) &&
+          atMs.every((x, i) => i === 0 || x >= atMs[i - 1]!),
+        `a series of ${atMs.length} times and ${ms.length} delays`,
+      );
+      return {
+        minMs: ms.reduce((a, b) => Math.min(a, b)),
+        maxMs: ms.reduce((a, b) => Math.max(a, b)),
+        sample: (_rng: Rng, at: number) => interpolated(atMs, ms, at),
+      };
+    }
+    case "tape":
+      throw new RangeError(
+        'latency "tape": there is no tape whose own orders could tell it; give ms or lognormal:MEDIAN_MS:SIGMA',
+      );
   }
+}
+
+/** On the straight line between the two neighbours in time. */
+function interpolated(atMs: readonly number[], ms: readonly number[], at: number): number {
+  let lo = 0;
+  let hi = atMs.length;
+  while (lo < hi) {
+    const mid = (lo + hi) >>> 1;
+    if (atMs[mid]! <= at) lo = mid + 1;
+    else hi = mid;
+  }
+  if (lo === 0) return ms[0]!;
+  if (lo === atMs.length) return ms[lo - 1]!;
+  const share = (at - atMs[lo - 1]!) / (atMs[lo]! - atMs[lo - 1]!);
+  return ms[lo - 1]! + share * (ms[lo]! - ms[lo - 1]!);
 }
 
 function check(isGood: boolean, what: string): void {

@@ -184,7 +184,8 @@ export class PaperVenue {
     return {
       minMs: 0,
       maxMs: Number.POSITIVE_INFINITY,
-      sample: (rng) => Math.max(0, drawMs(delay, rng) + (sign * (this.lagNs + this.floorNs!)) / 1e6),
+      sample: (rng, atMs) =>
+        Math.max(0, drawMs(delay, rng, atMs) + (sign * (this.lagNs + this.floorNs!)) / 1e6),
     };
   }
 }

@@ -4,18 +4,32 @@ import { TapeFileWriter } from "../../src/store/index.js";
 
 export const BASE_MS = Date.UTC(2026, 0, 5, 10, 0);
 
+/** Sent; answered; and a while later the order update, which alone has the venue's stamp. */
+function ownSteps(own: NonNullable<MadeTape["own"]>) {
+  return own
+    .flatMap(({ sentNs, exchNs, heardNs }, order) => [
+      { event: abi.OwnOrderEvent.Place, recvNs: sentNs, at: 0, order },
+      { event: abi.OwnOrderEvent.Resting, recvNs: heardNs, at: 0, order },
+      { event: abi.OwnOrderEvent.Resting, recvNs: heardNs + 1e6, at: exchNs, order },
+    ])
+    .sort((a, b) => a.recvNs - b.recvNs);
+}
+
 export interface MadeTape {
   readonly seconds: number;
   readonly seed: number;
   /** Mean feed latency beyond the fastest, ms. */
   readonly jitterMs?: number;
   readonly blockBytes?: number;
+  /** Orders of the recording run: ns since the base. */
+  readonly own?: readonly { readonly sentNs: number; readonly exchNs: number; readonly heardNs: number }[];
+  readonly ownOrders?: "apart" | "paper";
 }
 
 /** A tape of a random walk: touches, a book every half second, trades at the touch; stamps of two clocks. */
 export function writeTape(
   path: string,
-  { seconds, seed, jitterMs = 4, blockBytes = 16_384 }: MadeTape,
+  { seconds, seed, jitterMs = 4, blockBytes = 16_384, own = [], ownOrders }: MadeTape,
 ): number {
   const rng = new Rng(seed);
   const writer = new TapeFileWriter({
@@ -38,6 +52,7 @@ export function writeTape(
       ],
       source: `random walk, seed ${seed}`,
       notes: [],
+      ...(ownOrders === undefined ? {} : { ownOrders }),
     },
   });
   const f64 = new Float64Array(abi.BOOK_SIZE / 8);
@@ -56,8 +71,23 @@ export function writeTape(
     writer.append(kind, 3, f64, 0, bytes, recvNs);
     records++;
   };
+  const steps = ownSteps(own);
   for (let exchNs = 1e6; exchNs < seconds * 1e9; exchNs += rng.exponential(50) * 1e9) {
-    recvNs = Math.max(recvNs, exchNs + rng.exponential(1 / jitterMs) * 1e6);
+    const nextNs = Math.max(recvNs, exchNs + rng.exponential(1 / jitterMs) * 1e6);
+    for (; steps[0] !== undefined && steps[0].recvNs <= nextNs; steps.shift()) {
+      const { event, at, order } = steps[0];
+      recvNs = Math.max(recvNs, steps[0].recvNs);
+      f64.fill(0);
+      if (at > 0) view.setBigInt64(0, BigInt(BASE_MS) * 1_000_000n + BigInt(Math.round(at)), true);
+      view.setFloat64(abi.OWN_ORDER_RECV_MONO_NS, steps[0].recvNs, true);
+      view.setFloat64(abi.OWN_ORDER_SENT_MONO_NS, own[order]!.sentNs, true);
+      view.setBigUint64(abi.OWN_ORDER_CLOID_LO, BigInt(order + 1), true);
+      view.setUint16(abi.OWN_ORDER_ASSET, 3, true);
+      view.setInt8(abi.OWN_ORDER_SIDE, 1);
+      view.setUint8(abi.OWN_ORDER_EVENT, event);
+      put(abi.RecordKind.OwnOrder, abi.OWN_ORDER_SIZE);
+    }
+    recvNs = nextNs;
     mid += Math.round(rng.normal() * 2);
     const draw = rng.uniform();
     if (exchNs >= nextBookNs) {

@@ -1,4 +1,4 @@
-import type { Dist, FeedDist } from "../latency.js";
+import type { FeedDist, OrderDist } from "../latency.js";
 
 /**
  * Quantile of the standard normal, to about 1e-9.
@@ -31,7 +31,7 @@ function normalQuantile(p: number): number {
 }
 
 /** Milliseconds within which the share `p` of messages arrives; undefined: the tape decides. */
-export function quantileMs(dist: Dist | FeedDist, p: number): number | undefined {
+export function quantileMs(dist: FeedDist | OrderDist, p: number): number | undefined {
   switch (dist.kind) {
     case "tape":
       return undefined;
@@ -39,22 +39,26 @@ export function quantileMs(dist: Dist | FeedDist, p: number): number | undefined
       return dist.ms;
     case "lognormal":
       return dist.medianMs * Math.exp(dist.sigma * normalQuantile(p));
-    case "recorded": {
-      const sorted = [...dist.samplesMs].sort((a, b) => a - b);
+    case "recorded":
+    case "series": {
+      const sorted = [...(dist.kind === "series" ? dist.ms : dist.samplesMs)].sort((a, b) => a - b);
       return sorted[Math.min(sorted.length - 1, Math.floor(p * sorted.length))];
     }
   }
 }
 
-export function distText(dist: Dist | FeedDist): string {
+export function distText(dist: FeedDist | OrderDist): string {
   switch (dist.kind) {
     case "tape":
-      return `as recorded beyond the fastest message, plus ${dist.floorMs} ms`;
+      if ("floorMs" in dist) return `as recorded beyond the fastest message, plus ${dist.floorMs} ms`;
+      return `as the tape's own orders had it at the time${dist.plusMs === 0 ? "" : `, plus ${dist.plusMs} ms`}`;
     case "constant":
       return dist.ms === 0 ? "none" : `always ${dist.ms} ms`;
     case "lognormal":
       return `log-normal, median ${dist.medianMs} ms, sigma ${dist.sigma}`;
     case "recorded":
       return `drawn from ${dist.samplesMs.length} measured delays`;
+    case "series":
+      return `between ${dist.ms.length} measured delays, by time`;
   }
 }

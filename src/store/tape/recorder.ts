@@ -25,6 +25,8 @@ export interface RecorderOptions {
   readonly baseWallNs: bigint;
   readonly instruments: readonly TapeInstrument[];
   readonly source: string;
+  /** See `TapeMeta.ownOrders`. */
+  readonly ownOrders?: "paper";
   /** A file is followed by the next at this size or age. 0: never. */
   readonly rotateBytes: number;
   readonly rotateNs: number;
@@ -364,6 +366,7 @@ export class TapeRecorder {
         ...(this.offsetNs === Number.POSITIVE_INFINITY ? {} : { clockOffsetNs: this.offsetNs }),
         ...(repeated.length === 0 ? {} : { repeated: repeated.length }),
         source: o.source,
+        ...(o.ownOrders === undefined ? {} : { ownOrders: o.ownOrders }),
         notes: [],
       },
       ...(o.blockBytes === undefined ? {} : { blockBytes: o.blockBytes }),

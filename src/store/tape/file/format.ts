@@ -85,6 +85,11 @@ export interface TapeMeta {
    * there leaves them out. Absent: none.
    */
   readonly repeated?: number;
+  /**
+   * Of own orders, where not a recording of the venue's books that hold them too. `apart`: they were taken out of the books. `paper`:
+   * they never were in them, and their exchange stamps are on the recorder's clock.
+   */
+  readonly ownOrders?: "apart" | "paper";
   /** Where the records came from, for people. */
   readonly source: string;
   /** Things that a reader should know: repairs, what was left out. */

@@ -59,6 +59,7 @@ export async function mergeTapes(o: MergeOptions): Promise<TapeWriterStats> {
     baseWallNs: String(base),
     instruments,
     ...(offsetNs === undefined ? {} : { clockOffsetNs: offsetNs }),
+    ...mergedOwn(metas.map((m) => m.meta.ownOrders)),
     source: [...new Set(metas.map((m) => m.meta.source))].join(" + "),
     notes: [...new Set([...metas.flatMap((m) => m.meta.notes), ...notes])],
     ...mergedCut(metas.map((m) => m.meta)),
@@ -156,6 +157,12 @@ function openingToSkip(i: number, metas: readonly TapeMeta[]): number {
 }
 
 /** What is left of the edges when all pieces are of one tape and meet. */
+/** One word for all, or the one that trusts the own orders least. */
+function mergedOwn(of: readonly TapeMeta["ownOrders"][]): Pick<TapeMeta, "ownOrders"> {
+  if (of.includes("paper")) return { ownOrders: "paper" };
+  return of.every((own) => own === "apart") ? { ownOrders: "apart" } : {};
+}
+
 function mergedCut(metas: readonly TapeMeta[]): Pick<TapeMeta, "cut"> {
   const cuts = metas.flatMap((m) => (m.cut === undefined ? [] : [m.cut])).sort((a, b) => a.fromNs - b.fromNs);
   const isOneTape = cuts.length === metas.length && metas.every((m) => m.baseWallNs === metas[0]!.baseWallNs);
