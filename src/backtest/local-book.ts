@@ -14,6 +14,8 @@ export type RecordOut = (
 const LEVELS = 20;
 /** Hyperliquid's own cadence of books; the touch follows at once. */
 const BOOK_EVERY_NS = 500e6;
+const QUIET_NS = 1e9;
+const QUIET_NS_MAX = 60e9;
 
 /**
  * The engine's own view of a market that is recorded level by level: books at the venue's cadence, and the touch whenever it
@@ -35,6 +37,10 @@ export class LocalBook {
   private nextBookNs = Number.NEGATIVE_INFINITY;
   /** The touch as last told, ticks and lots. */
   private readonly told = new Float64Array(4);
+  /** Stamp and arrival of the newest change; not known: nothing may be repeated. */
+  private exchLo = 0;
+  private exchHi = 0;
+  private changeNs = Number.NaN;
   /** The tape has a touch stream of its own: ours would be a second one. */
   hasTouchStream = false;
 
@@ -64,12 +70,31 @@ export class LocalBook {
     if (isPrior || (flags & abi.DeltaFlag.More) !== 0) return;
     const recvNs = f64[at + (abi.BOOK_DELTA_RECV_MONO_NS >> 3)]!;
     const word = cursor.at >> 2;
+    this.exchLo = i32[word]!;
+    this.exchHi = i32[word + 1]!;
+    this.changeNs = recvNs;
     if (recvNs >= this.nextBookNs) {
       this.nextBookNs = recvNs + BOOK_EVERY_NS;
-      this.tellBook(i32[word]!, i32[word + 1]!, recvNs);
+      this.tellBook(this.exchLo, this.exchHi, recvNs);
     } else if (!this.hasTouchStream) {
-      this.tellTouch(i32[word]!, i32[word + 1]!, recvNs);
+      this.tellTouch(this.exchLo, this.exchHi, recvNs);
     }
+  }
+
+  /** The recording broke off or goes on: what stands is not known until the next change. */
+  onGap(): void {
+    this.changeNs = Number.NaN;
+  }
+
+  /**
+   * Nothing has changed for a while. The venue sends its book all the same: told again, under the stamp of the last change, so that a
+   * quiet market is not taken for a dead feed. Not for ever, for a recording may have broken off without saying so.
+   */
+  onQuiet(nowNs: number): void {
+    const quietNs = nowNs - this.changeNs;
+    if (!(quietNs >= QUIET_NS && quietNs <= QUIET_NS_MAX) || nowNs < this.nextBookNs) return;
+    this.nextBookNs = nowNs + BOOK_EVERY_NS;
+    this.tellBook(this.exchLo, this.exchHi, nowNs);
   }
 
   private tellBook(exchLo: number, exchHi: number, recvNs: number): void {

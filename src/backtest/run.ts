@@ -70,7 +70,8 @@ const ADDRESS = "0x5151515151515151515151515151515151515151";
 const DEFAULT_EQUITY_USD = 100_000;
 const PROGRESS_EVERY_RECORDS = 16_384;
 const AUDIT_EVERY_MS = 60_000;
-const PERP_DECIMALS = 6;
+/** How often a market that is told by changes is looked at for having none. */
+const QUIET_BOOK_EVERY_MS = 1_000;
 /** Enough for a screen of any width; never finer than the eye. */
 const SAMPLES_WANTED = 4_000;
 const MIN_STEP_MS = 100;
@@ -212,6 +213,7 @@ class BacktestRun {
       ...(o.log === undefined ? {} : { log: o.log }),
     });
     this.book = new LocalBook(this.instrument, (kind, f64, at, bytes) => this.feed(kind, f64, at, bytes));
+    this.time.every(QUIET_BOOK_EVERY_MS, () => this.book.onQuiet(this.time.monoNs()));
     this.recorder = new SeriesRecorder(Math.max(MIN_STEP_MS, this.window.spanMs / SAMPLES_WANTED));
     this.venue.listenPrivate(ADDRESS, {
       onOrderUpdates: (updates) => {
@@ -329,6 +331,7 @@ class BacktestRun {
         this.levelUpdates++;
         this.book.onDelta(local);
       } else if (local.kind <= abi.RecordKind.FeedStatus) {
+        if (local.kind === abi.RecordKind.FeedStatus) this.book.onGap();
         // One touch stream is enough: that of the depth lags behind the tape's own.
         if (local.kind === abi.RecordKind.Bbo) this.book.hasTouchStream = true;
         this.feed(local.kind, local.block!.f64, local.at, local.bodyBytes);
@@ -463,11 +466,6 @@ function look(
       );
     if (coin === undefined && instruments.length > 1)
       throw new TapeError("ambiguous", `${path} holds ${names}: choose one with --asset`);
-    if (listing.pxDecimals + listing.szDecimals !== PERP_DECIMALS)
-      throw new TapeError(
-        "unreadable",
-        `${path}: ${listing.coin} stands on a grid of ${listing.pxDecimals} price and ${listing.szDecimals} size decimals; the simulated exchange lists perpetuals, whose decimals add to ${PERP_DECIMALS}: convert the recording again with --grid hyperliquid`,
-      );
     const baseMs = Number(BigInt(reader.meta.baseWallNs) / 1_000_000n);
     if (fromMs !== undefined) reader.seek((fromMs - baseMs) * 1e6);
     const cursor = new RecordCursor();

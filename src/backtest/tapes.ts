@@ -62,15 +62,14 @@ async function convert(
   path: string,
   onProgress: ((share: number) => void) | undefined,
 ): Promise<string> {
-  const { stats, report, formats } = await convertToTape({
+  const { stats, meta, report, formats } = await convertToTape({
     inputs: [name],
     out: path,
     codec: "none",
-    // The simulated exchange lists perpetuals on its own grid.
-    grid: "hyperliquid",
     ...(coin === undefined ? {} : { coins: [coin] }),
     ...(onProgress === undefined ? {} : { onProgress }),
   });
   const notes = problemNotes(report);
-  return `${name}: ${formats.join(", ")}, ${stats.records} records${notes.map((n) => `; ${n}`).join("")}`;
+  const grids = meta.instruments.map((i) => `${i.coin} ${i.pxDecimals}/${i.szDecimals} decimals`);
+  return `${name}: ${formats.join(", ")}, ${stats.records} records, ${grids.join(", ")}${notes.map((n) => `; ${n}`).join("")}`;
 }

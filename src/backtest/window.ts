@@ -85,6 +85,8 @@ export class TapeWindow {
   private readonly baseLo: number;
   private readonly baseHi: number;
   private readonly offsetNs: number;
+  /** Without a leak test's shift. */
+  private readonly trueOffsetNs: number;
   private readonly delayNs: (recvNs: number, exchNs: number) => number;
 
   /** @throws {TapeError} */
@@ -109,7 +111,9 @@ export class TapeWindow {
     this.baseHi = Number(base >> 32n);
     // A recorder learns the distance of the clocks by and by: the smallest of the series is the truest.
     const offsets = this.readers.flatMap((r) => r.meta.clockOffsetNs ?? []);
-    this.offsetNs = (offsets.length === 0 ? 0 : Math.min(...offsets)) - (o.shiftNs ?? 0);
+    this.trueOffsetNs = offsets.length === 0 ? 0 : Math.min(...offsets);
+    this.travelNs = o.shiftNs ?? 0;
+    this.offsetNs = this.trueOffsetNs - this.travelNs;
     this.delayNs = delayFunction(o.feed, o.rng, this.baseWallMs);
     this.nextExch();
     this.nextLocal();
@@ -231,6 +235,7 @@ export class TapeWindow {
       }
       this.stampedNs = Math.max(this.stampedNs, this.stampOf(stamps, recvNs));
       times[i] = this.stampedNs;
+      if (isUnstamped(stamps)) this.writeStamp(stamps);
     }
     return { block, exchNs: times, prior };
   }
@@ -253,23 +258,38 @@ export class TapeWindow {
     return undefined;
   }
 
+  /** The venue's stamp that a record lacks: the engine takes no market news without one. */
+  private writeStamp(cursor: RecordCursor): void {
+    const { i32 } = cursor.block!;
+    const ns = this.baseLo + Math.floor(this.stampedNs - this.trueOffsetNs);
+    const carry = Math.floor(ns / 4_294_967_296);
+    i32[cursor.at >> 2] = ns - carry * 4_294_967_296;
+    i32[(cursor.at >> 2) + 1] = this.baseHi + carry;
+  }
+
   /**
    * Exchange time on the recorder's clock, ns since the base: exact to the nanosecond, without 64-bit arithmetic. A record without
    * a stamp (contexts, states, requests of our own) is taken to have travelled as long as the last one with one: at its receive
    * time it would hold up what the venue did in between.
    */
   private stampOf(cursor: RecordCursor, recvNs: number): number {
-    if (recvOffset(cursor.kind) === 0) return recvNs - this.travelNs;
+    if (recvOffset(cursor.kind) === 0 || hasNoStamp(cursor)) return recvNs - this.travelNs;
     const { i32 } = cursor.block!;
     const word = cursor.at >> 2;
     const lo = i32[word]! >>> 0;
     const hi = i32[word + 1]!;
-    if (hi === 0 && lo === 0) return recvNs - this.travelNs;
     const exchNs = (hi - this.baseHi) * 4_294_967_296 + (lo - this.baseLo) + this.offsetNs;
     this.travelNs = Math.max(0, recvNs - exchNs);
     return exchNs;
   }
 }
+
+const hasNoStamp = ({ block, at }: RecordCursor): boolean =>
+  block!.i32[at >> 2] === 0 && block!.i32[(at >> 2) + 1] === 0;
+
+/** News of the market from a recording that has no exchange times. */
+const isUnstamped = (cursor: RecordCursor): boolean =>
+  (cursor.kind <= abi.RecordKind.Bbo || cursor.kind === abi.RecordKind.BookDelta) && hasNoStamp(cursor);
 
 /** Whether the book is told by changes: then a start in the middle needs what was before. */
 function hasState(first: TapeFileReader): boolean {

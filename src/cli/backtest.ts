@@ -3,6 +3,7 @@ import { basename } from "node:path";
 import { Command } from "commander";
 import type { BacktestOptions, BacktestSummary } from "../backtest/index.js";
 import { loadConfig } from "../config/index.js";
+import { explainGate } from "../quoting/index.js";
 import { integer } from "./arguments.js";
 import { type AssumedFlags, assumed, assumedOptions, time } from "./assumed-options.js";
 import { progressBar } from "./progress.js";
@@ -61,6 +62,7 @@ async function backtest(flags: BacktestFlags): Promise<void> {
   const tapes = await findTapes(flags.tape, flags.asset, (share) => reading.update(share));
   reading.done();
   const bar = progressBar("backtest");
+  let gate = "";
   try {
     for (const note of [...tapes.notes, ...assumptions]) process.stderr.write(`${note}\n`);
     const backtest: BacktestOptions = {
@@ -76,12 +78,12 @@ async function backtest(flags: BacktestFlags): Promise<void> {
         : { journal: { dir: flags.journal, runId: `backtest-${flags.seed}` } }),
       stopwatchMs: () => performance.now(),
       onProgress: (share, events) => bar.update(share, `${(events / 1e6).toFixed(1)} M events`),
-      ...(flags.verbose === true
-        ? {
-            log: (level, event, fields) =>
-              process.stderr.write(`${level} ${event} ${JSON.stringify(fields ?? {})}\n`),
-          }
-        : {}),
+      log: (level, event, fields) => {
+        if (event === "Not quoting" && fields?.["gate"] !== "stopping")
+          gate = explainGate(String(fields?.["gate"]));
+        if (flags.verbose === true)
+          process.stderr.write(`${level} ${event} ${JSON.stringify(fields ?? {})}\n`);
+      },
     };
     const { summary, series } = await runBacktest(backtest);
     // Every report carries its tests, unless they are waived.
@@ -106,6 +108,7 @@ async function backtest(flags: BacktestFlags): Promise<void> {
     if (flags.save !== undefined) saveRun(flags.save, run);
     if (flags.report !== undefined) writeReport(flags.report, [run]);
     process.stdout.write(table(named));
+    if (summary.ordersPlaced === 0 && gate !== "") process.stdout.write(`no order was placed: ${gate}\n`);
     for (const b of badges) process.stdout.write(`${b.status.padEnd(5)} ${b.label}: ${b.detail}\n`);
     if (summary.killReason !== null) process.exitCode = 2;
   } finally {

@@ -16,15 +16,18 @@ export interface Sizing {
 }
 
 /**
- * Size per side and position limit of one asset. Unset values are worth the same in every market: sized from the price.
+ * Size per side and position limit of one asset. Unset values are worth the same in every market, one lot a level at least: sized from the price.
  *
  * @throws {SizingError} When a side is below one lot or the venue's least notional, or exceeds the limit.
  */
 export function sizeAsset(config: Config, inst: Instrument, midPx: number): Sizing {
   const { target_liquidity, max_absolute_position_size } = config.trading;
-  const sideSz = target_liquidity ?? DEFAULT_SIDE_NOTIONAL_USD / midPx;
-  const sideLots = szToLots(inst, sideSz);
   const lot = 1 / pow10(inst.szDecimals);
+  // Coarse lots (shares, futures): a side split over its levels must leave a lot for one of them.
+  const sideSz =
+    target_liquidity ??
+    Math.max(config.strategy.ladder_config.num_levels * lot, DEFAULT_SIDE_NOTIONAL_USD / midPx);
+  const sideLots = szToLots(inst, sideSz);
   if (sideLots < 1) {
     throw new SizingError(
       `${inst.coin}: target_liquidity ${sideSz} is below one lot (${lot}): raise --target-liquidity`,

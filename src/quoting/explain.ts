@@ -44,6 +44,13 @@ const STATUS_HELP: Readonly<Record<number, string>> = {
   [KernelStatus.Halted]: "the defence multiplier has taken the size to zero",
 };
 
+/** A gate of the executor ("kernel: WarmUpTrades", "paused") with what it means, where that is known. */
+export function explainGate(gate: string): string {
+  for (const [status, name] of KernelStatusName)
+    if (gate === `kernel: ${name}`) return `${gate}, ${STATUS_HELP[status] ?? "input refused by the kernel"}`;
+  return gate;
+}
+
 const bps = (x: number): string => `${x.toFixed(2)} bps`;
 
 /**

@@ -2,7 +2,8 @@
  * An account's money and positions in one perp dex, in exact integers.
  *
  * Perp prices have 6 − szDecimals decimals and sizes szDecimals, so price × size is a whole number of micro-units of
- * collateral: every trade is booked without rounding, and only fees and funding round (to a micro-unit).
+ * collateral: every trade is booked without rounding, and only fees and funding round (to a micro-unit). On the finer grid of
+ * another venue's recording trades round too.
  * Law: over all accounts of a dex, Σ cash − Σ sign·entry cost + pots = deposits − withdrawals, to the micro-unit.
  */
 import type { PerpMarket } from "./listed-market.js";
@@ -55,7 +56,7 @@ export class Position {
   }
 
   unrealizedMicroUsd(markTicks: number): number {
-    return this.szLots * markTicks - this.signedEntryMicroUsd;
+    return this.szLots * markTicks * this.market.microPerUnit - this.signedEntryMicroUsd;
   }
 
   /**
@@ -69,7 +70,7 @@ export class Position {
     const isOpening = before === 0 || Math.sign(before) === Math.sign(signedLots);
     if (isOpening) {
       if (before === 0) this.fundingSinceOpenMicroUsd = 0;
-      this.entryMicroUsd += Math.abs(signedLots) * pxTicks;
+      this.entryMicroUsd += this.worth(Math.abs(signedLots), pxTicks);
       return 0;
     }
     const held = Math.abs(before);
@@ -78,10 +79,14 @@ export class Position {
     this.entryMicroUsd -= cost;
     const opened = Math.abs(signedLots) - closed;
     if (opened > 0) {
-      this.entryMicroUsd = opened * pxTicks;
+      this.entryMicroUsd = this.worth(opened, pxTicks);
       this.fundingSinceOpenMicroUsd = 0;
     }
-    return Math.sign(before) * (closed * pxTicks - cost);
+    return Math.sign(before) * (this.worth(closed, pxTicks) - cost);
+  }
+
+  private worth(lots: number, pxTicks: number): number {
+    return Math.round(lots * pxTicks * this.market.microPerUnit);
   }
 }
 

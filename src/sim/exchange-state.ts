@@ -139,13 +139,15 @@ export class ExchangeState {
   /**
    * Lists a market. Its terms come from the universe when the coin is there with the same grid, else from defaults; its wire
    * id from its place (a perp goes to the end of its dex) or its pair index.
+   * @param isOnAnyGrid A perp from the recording of another venue, whose decimals need not add to six.
    * @throws {RangeError} When the grid does not fit the kind of market, or a dex or pair is unknown.
    */
-  addMarket(instrument: Instrument, book: MatchingBook): Market {
+  addMarket(instrument: Instrument, book: MatchingBook, isOnAnyGrid = false): Market {
     if (this.byCoin.has(instrument.coin)) throw new RangeError(`${instrument.coin}: already listed`);
     const pair = this.universe.spotPairs.find((p) => spotCoin(p, this.tokens) === instrument.coin);
     const decimals = pair === undefined ? 6 : 8;
-    if (instrument.pxDecimals + instrument.szDecimals !== decimals) {
+    const isFree = isOnAnyGrid && pair === undefined;
+    if (!isFree && instrument.pxDecimals + instrument.szDecimals !== decimals) {
       throw new RangeError(
         `${instrument.coin}: price and size decimals must add to ${decimals}, got ${instrument.pxDecimals} + ${instrument.szDecimals}`,
       );

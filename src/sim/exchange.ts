@@ -187,7 +187,7 @@ export class Exchange extends ExchangeState implements LiquidationDesk {
   /** The order being matched, and what it got so far. Valid only inside `place`. */
   private taker: SimOrder | undefined;
   private takenLots = 0;
-  private takenMicroUsd = 0;
+  private takenUnits = 0;
 
   private readonly matchEvents: MatchEvents = {
     onMatch: (maker, pxTicks, szLots) => {
@@ -196,7 +196,7 @@ export class Exchange extends ExchangeState implements LiquidationDesk {
       const tid = this.tradeId(taker.oid, resting?.oid ?? 0);
       taker.szLots -= szLots;
       this.takenLots += szLots;
-      this.takenMicroUsd += pxTicks * szLots;
+      this.takenUnits += pxTicks * szLots;
       const { hash } = this;
       this.publishTrade(taker, resting, pxTicks, szLots, tid, hash);
       this.settlement.ofOrder(taker, pxTicks, szLots, true, tid, hash);
@@ -284,7 +284,7 @@ export class Exchange extends ExchangeState implements LiquidationDesk {
   private matchAndRest(order: SimOrder, market: Market, isMarketable: boolean): Placement {
     const { account, tif } = order;
     this.takenLots = 0;
-    this.takenMicroUsd = 0;
+    this.takenUnits = 0;
     const isImmediate = tif !== "Gtc" && tif !== "Alo";
     if (isMarketable) {
       if (!isImmediate) this.announce(order);
@@ -297,7 +297,7 @@ export class Exchange extends ExchangeState implements LiquidationDesk {
       else this.inTransaction(take);
       this.taker = undefined;
     }
-    const { takenLots, takenMicroUsd } = this;
+    const { takenLots, takenUnits } = this;
     if (isImmediate && takenLots === 0) {
       return this.refuse(order, tif === "Ioc" ? NO_MATCH : NO_LIQUIDITY);
     }
@@ -311,17 +311,17 @@ export class Exchange extends ExchangeState implements LiquidationDesk {
     }
     this.trimReduceOnly(account, market);
     const id = order.cloid === undefined ? { oid: order.oid } : { oid: order.oid, cloid: order.cloid };
-    if (takenLots === 0) return { order, status: { resting: id }, takenLots, takenMicroUsd };
-    const avgPx = dec(Math.round((takenMicroUsd * 10) / takenLots), market.pxDecimals + 1);
+    if (takenLots === 0) return { order, status: { resting: id }, takenLots, takenUnits };
+    const avgPx = dec(Math.round((takenUnits * 10) / takenLots), market.pxDecimals + 1);
     const filled = { totalSz: dec(takenLots, market.szDecimals), avgPx, ...id };
-    return { order, status: { filled }, takenLots, takenMicroUsd };
+    return { order, status: { filled }, takenLots, takenUnits };
   }
 
   /** Ends an order that was refused. */
   refuse(order: SimOrder, [endStatus, text]: Refusal): Placement {
     if (!order.account.isHouse) this.close(order, endStatus);
     const status = { error: `${text} asset=${order.market.venueAssetId}` };
-    return { order, status, takenLots: 0, takenMicroUsd: 0 };
+    return { order, status, takenLots: 0, takenUnits: 0 };
   }
 
   /** Lets an order wait off the book, visible as open: TP/SL and stops. */

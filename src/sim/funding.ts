@@ -145,7 +145,7 @@ export class Funding {
     for (const account of state.allAccounts()) {
       const p = account.positions[market.asset];
       if (p === undefined || p.szLots === 0) continue;
-      const received = Math.round(-p.szLots * oracle * rate) || 0;
+      const received = Math.round(-p.szLots * oracle * market.microPerUnit * rate) || 0;
       if (p.isCross) account.clearinghouse(dex.index).balanceMicroUsd += received;
       else p.isolatedMicroUsd += received;
       state.dexPot(dex.index).funding -= received;

@@ -154,7 +154,8 @@ export class Liquidator {
   /** The worst legal price at which closing all of it leaves nothing, fee included. */
   private bankruptcyTicks(p: Position, equityMicroUsd: number, side: Side): number {
     const mark = p.market.referenceTicks;
-    const px = mark + (side * equityMicroUsd) / Math.abs(p.szLots) - side * mark * FEE_ROOM;
+    const px =
+      mark + (side * equityMicroUsd) / (Math.abs(p.szLots) * p.market.microPerUnit) - side * mark * FEE_ROOM;
     const worst = side === Side.Sell ? Math.max(px, 1) : px;
     const step = stepTicks(p.market.instrument, Math.max(1, Math.round(worst)));
     return side === Side.Sell ? Math.ceil(worst / step) * step : Math.floor(worst / step) * step;
@@ -229,7 +230,9 @@ export class Liquidator {
       if (account.isMarginExempt) return Number.NEGATIVE_INFINITY;
       const ntl = ntlMicroUsd(q);
       const ratio =
-        q.szLots > 0 ? ntl / q.entryMicroUsd : q.entryMicroUsd / Math.max(1, Math.abs(q.szLots) * mark);
+        q.szLots > 0
+          ? ntl / q.entryMicroUsd
+          : q.entryMicroUsd / Math.max(1, Math.abs(q.szLots) * mark * p.market.microPerUnit);
       return ratio * (ntl / Math.max(1, accountValue(account.clearinghouse(dexIndex))));
     };
     return this.state

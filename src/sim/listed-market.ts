@@ -81,6 +81,8 @@ export class Market {
   readonly szDecimals: number;
   /** Price × size is an integer of one unit of quote divided by this: 10^6 for perps, 10^8 for spot. */
   readonly unitsPerQuote: number;
+  /** Micro-units of collateral in one tick of one lot: 1 for the venue's perps, something else on the grid of another venue's recording. */
+  readonly microPerUnit: number;
   /** The id in signed actions. */
   readonly venueAssetId: number;
   /** Oldest first. */
@@ -121,7 +123,9 @@ export class Market {
     this.pxDecimals = instrument.pxDecimals;
     this.szDecimals = instrument.szDecimals;
     this.venueAssetId = instrument.venueAssetId;
-    this.unitsPerQuote = pow10(instrument.pxDecimals + instrument.szDecimals);
+    const decimals = instrument.pxDecimals + instrument.szDecimals;
+    this.unitsPerQuote = pow10(decimals);
+    this.microPerUnit = decimals <= 6 ? pow10(6 - decimals) : 1 / pow10(decimals - 6);
     this.candles = new Candles(instrument.coin, instrument.pxDecimals, instrument.szDecimals);
   }
 

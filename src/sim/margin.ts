@@ -24,7 +24,8 @@ export function maintenanceOfNtl(table: MarginTable, ntlMicroUsd: number): numbe
   return ntlMicroUsd * tier.mmr - tier.deductionUsd * MICRO;
 }
 
-export const ntlMicroUsd = (p: Position): number => Math.abs(p.szLots) * p.market.referenceTicks;
+export const ntlMicroUsd = (p: Position): number =>
+  Math.abs(p.szLots) * p.market.referenceTicks * p.market.microPerUnit;
 
 export const positionMaintenance = (p: Position): number =>
   p.szLots === 0 ? 0 : maintenanceOfNtl(p.market.perp.marginTable, ntlMicroUsd(p));
@@ -63,7 +64,7 @@ export function marginTied(p: Position, extraBuyLots = 0, extraSellLots = 0, pxT
   const px = p.market.referenceTicks || pxTicks;
   const worst = p.worstLots(extraBuyLots, extraSellLots);
   const lots = p.isCross ? worst : Math.max(0, worst - Math.abs(p.szLots));
-  return (lots * px) / p.leverage;
+  return (lots * px * p.market.microPerUnit) / p.leverage;
 }
 
 /** Initial margin of cross positions and of all resting orders together, at mark. */
@@ -109,15 +110,15 @@ export function isolatedRemovable(p: Position): number {
 export function liquidationTicks(c: Clearinghouse, p: Position): number | undefined {
   if (p.szLots === 0) return undefined;
   const side = Math.sign(p.szLots);
-  const mark = p.market.referenceTicks;
+  const microPerTick = p.szLots * p.market.microPerUnit;
   const cashLeg = p.isCross
-    ? crossEquity(c) - p.szLots * mark - (crossMaintenance(c) - positionMaintenance(p))
+    ? crossEquity(c) - microPerTick * p.market.referenceTicks - (crossMaintenance(c) - positionMaintenance(p))
     : p.rawMicroUsd;
   const { tiers } = p.market.perp.marginTable;
   let found: number | undefined;
   for (const [i, tier] of tiers.entries()) {
-    const px = -(cashLeg + tier.deductionUsd * MICRO) / (p.szLots * (1 - side * tier.mmr));
-    const ntl = Math.abs(p.szLots) * px;
+    const px = -(cashLeg + tier.deductionUsd * MICRO) / (microPerTick * (1 - side * tier.mmr));
+    const ntl = Math.abs(microPerTick) * px;
     const upper = (tiers[i + 1]?.lowerBoundUsd ?? Number.POSITIVE_INFINITY) * MICRO;
     if (px > 0 && ntl >= tier.lowerBoundUsd * MICRO && ntl < upper) found = px;
   }

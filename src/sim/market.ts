@@ -36,6 +36,8 @@ export interface SimMarket {
   readonly description: string;
   /** True for a recording: it begins with its first subscriber and ends. */
   readonly isTape: boolean;
+  /** It may stand on a grid that this venue does not list: that of another venue's recording. */
+  readonly isOnAnyGrid?: boolean;
   open(context: MarketContext, exchMs: number): void;
   begin(exchMs: number): void;
   /** Exchange time of the next event; Infinity before `begin` and after the end. */

@@ -8,7 +8,7 @@ import type { Account, SimOrder } from "./account.js";
 import type { Position } from "./clearinghouse.js";
 import { CROWDED_OPEN_ORDERS, openOrdersCap, TOO_MANY_ORDERS } from "./limits.js";
 import { isPerp, type Market, OI_UNITS_MAX, type PerpMarket, type SpotMarket } from "./listed-market.js";
-import { freeMargin, marginTied, tierAt } from "./margin.js";
+import { freeMargin, marginTied, ntlMicroUsd, tierAt } from "./margin.js";
 
 /** Status of the order's record, and the text of the answer. */
 export type Refusal = readonly [status: string, text: string];
@@ -127,7 +127,7 @@ function checkMargin(account: Account, order: SimOrder, market: PerpMarket): Ref
   const worst = p.worstLots(buys, sells);
   if (worst <= p.worstLots()) return undefined;
   const px = market.referenceTicks || order.pxTicks;
-  if (p.leverage > tierAt(market.perp.marginTable, worst * px).maxLeverage) {
+  if (p.leverage > tierAt(market.perp.marginTable, worst * px * market.microPerUnit).maxLeverage) {
     return [
       "perpMaxPositionRejected",
       "Order would cause position to exceed margin tier limit at current leverage",
@@ -179,13 +179,13 @@ export function coversFill(account: Account, order: SimOrder, szLots: number): b
     if (q.szLots === 0 && q !== p) continue;
     if (q.isCross) {
       equity += q.szLots === 0 ? 0 : q.unrealizedMicroUsd(q.market.referenceTicks || mark);
-      if (q !== p) required += (Math.abs(q.szLots) * q.market.referenceTicks) / q.leverage;
+      if (q !== p) required += ntlMicroUsd(q) / q.leverage;
     }
   }
   if (p.isCross) {
-    equity += signed * (mark - order.pxTicks);
-    required += (after * mark) / p.leverage;
-  } else required += (openedLots(p, signed) * order.pxTicks) / p.leverage;
+    equity += signed * (mark - order.pxTicks) * market.microPerUnit;
+    required += (after * mark * market.microPerUnit) / p.leverage;
+  } else required += (openedLots(p, signed) * order.pxTicks * market.microPerUnit) / p.leverage;
   return required <= equity;
 }
 

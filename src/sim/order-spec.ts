@@ -41,7 +41,7 @@ export interface Placement {
   readonly status: OrderStatusWire;
   /** What traded on arrival: size, and price × size. */
   readonly takenLots: number;
-  readonly takenMicroUsd: number;
+  readonly takenUnits: number;
 }
 
 /**

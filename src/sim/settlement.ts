@@ -53,7 +53,7 @@ export class Settlement {
     if (e.isFree !== true) {
       this.state.fees.note(account, market, units / market.unitsPerQuote, e.isTaker, this.state.nowMs);
     }
-    if (isPerp(market)) this.settlePerp(e, market, units);
+    if (isPerp(market)) this.settlePerp(e, market, units * market.microPerUnit);
     else this.settleSpot(e, market as SpotMarket, units);
   }
 
@@ -107,7 +107,7 @@ export class Settlement {
     }
     const opened = Math.abs(signedLots) - closed;
     if (opened === 0) return;
-    const wanted = Math.ceil((opened * pxTicks) / p.leverage);
+    const wanted = Math.ceil((opened * pxTicks * p.market.microPerUnit) / p.leverage);
     // Checked at mark before; a worse price must not eat into what cross positions and orders need.
     const margin = account.isMarginExempt ? wanted : Math.max(0, Math.min(wanted, freeForOpening(house, p)));
     p.isolatedMicroUsd += margin;
@@ -200,4 +200,7 @@ const builderPpm = (e: Execution): number => (e.builder === undefined ? 0 : e.bu
 const freeForOpening = (house: Parameters<typeof freeMargin>[0], p: Position): number =>
   // The resting part of this very market was reserved for such a trade: it is not in the way.
   freeMargin(house) +
-  Math.ceil((Math.max(0, p.worstLots() - Math.abs(p.szLots)) * p.market.referenceTicks) / p.leverage);
+  Math.ceil(
+    (Math.max(0, p.worstLots() - Math.abs(p.szLots)) * p.market.referenceTicks * p.market.microPerUnit) /
+      p.leverage,
+  );

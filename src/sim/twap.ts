@@ -195,7 +195,7 @@ export class Twaps {
       order.twapId = twap.id;
       const placed = exchange.inTransaction(() => exchange.admit(order, exchMs), ZERO_HASH);
       twap.executedLots += placed.takenLots;
-      twap.executedMicroUsd += placed.takenMicroUsd;
+      twap.executedMicroUsd += Math.round(placed.takenUnits * twap.market.microPerUnit);
     }
     if (twap.executedLots >= twap.szLots || twap.sliceIndex >= twap.sliceCount)
       this.end(twap, exchMs, "finished");

@@ -110,7 +110,7 @@ export class SimVenue implements ExchangeEvents, MarketOutlet {
     this.faults = new Faults(options.faults ?? [], new Rng(options.seed).fork("faults"));
     this.carrier = new FaultCarrier(this.faults, time, time, (run) => run());
     for (const simMarket of markets) {
-      const market = this.exchange.addMarket(simMarket.instrument, simMarket.book);
+      const market = this.exchange.addMarket(simMarket.instrument, simMarket.book, simMarket.isOnAnyGrid);
       this.simMarkets.set(market, simMarket);
       simMarket.book.cut = (szLots) => this.carrier.cut(szLots);
       simMarket.open({ exchange: this.exchange, market, outlet: this }, this.nowMs());

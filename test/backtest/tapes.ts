@@ -24,12 +24,25 @@ export interface MadeTape {
   /** Orders of the recording run: ns since the base. */
   readonly own?: readonly { readonly sentNs: number; readonly exchNs: number; readonly heardNs: number }[];
   readonly ownOrders?: "apart" | "paper";
+  /** Price and size decimals of the market. */
+  readonly grid?: readonly [number, number];
+  /** As recorded by a venue that stamps nothing. */
+  readonly isUnstamped?: boolean;
 }
 
 /** A tape of a random walk: touches, a book every half second, trades at the touch; stamps of two clocks. */
 export function writeTape(
   path: string,
-  { seconds, seed, jitterMs = 4, blockBytes = 16_384, own = [], ownOrders }: MadeTape,
+  {
+    seconds,
+    seed,
+    jitterMs = 4,
+    blockBytes = 16_384,
+    own = [],
+    ownOrders,
+    grid = [1, 5],
+    isUnstamped = false,
+  }: MadeTape,
 ): number {
   const rng = new Rng(seed);
   const writer = new TapeFileWriter({
@@ -43,8 +56,8 @@ export function writeTape(
         {
           asset: 3,
           coin: "BTC",
-          pxDecimals: 1,
-          szDecimals: 5,
+          pxDecimals: grid[0],
+          szDecimals: grid[1],
           maxSigFigs: 5,
           minNotionalUsd: 10,
           maxLeverage: 40,
@@ -64,7 +77,7 @@ export function writeTape(
   let records = 0;
   const head = (exchNs: number): void => {
     f64.fill(0);
-    view.setBigInt64(0, BigInt(BASE_MS) * 1_000_000n + BigInt(Math.round(exchNs)), true);
+    if (!isUnstamped) view.setBigInt64(0, BigInt(BASE_MS) * 1_000_000n + BigInt(Math.round(exchNs)), true);
     view.setFloat64(8, recvNs, true);
   };
   const put = (kind: abi.RecordKind, bytes: number): void => {

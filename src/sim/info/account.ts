@@ -33,7 +33,7 @@ export function clearinghouseState(
   const crossValue = crossEquity(house);
   const value = accountValue(house);
   const signedNtl = (isCrossOnly: boolean): number =>
-    held.reduce((sum, p) => sum + (p.isCross || !isCrossOnly ? p.szLots * p.market.referenceTicks : 0), 0);
+    held.reduce((sum, p) => sum + (p.isCross || !isCrossOnly ? Math.sign(p.szLots) * ntlMicroUsd(p) : 0), 0);
   const isolatedUsed = held.reduce((sum, p) => sum + (p.isCross ? 0 : isolatedEquity(p)), 0);
   const summary = (total: number, isCrossOnly: boolean, marginUsed: number): unknown => ({
     accountValue: usd(total),
@@ -61,7 +61,7 @@ function positionWire(house: Clearinghouse, p: Position): unknown {
     coin: m.coin,
     szi: dec(p.szLots, m.szDecimals),
     leverage: leverageWire(p),
-    entryPx: dec(Math.round(p.entryMicroUsd / size), m.pxDecimals),
+    entryPx: dec(Math.round(p.entryMicroUsd / (size * m.microPerUnit)), m.pxDecimals),
     positionValue: usd(ntlMicroUsd(p)),
     unrealizedPnl: usd(pnl),
     returnOnEquity: decOf(pnl / (p.entryMicroUsd / p.leverage), 10),
@@ -94,12 +94,13 @@ export function activeAssetData(
   const house = account?.clearinghouses[m.perp.dex.index];
   const free = house === undefined ? 0 : freeMargin(house);
   const px = m.referenceTicks;
+  const lotMicroUsd = px * m.microPerUnit;
   const available = (side: 1 | -1): number => {
-    const closing = position.szLots * side < 0 ? Math.abs(position.szLots) * px * 2 : 0;
+    const closing = position.szLots * side < 0 ? Math.abs(position.szLots) * lotMicroUsd * 2 : 0;
     return Math.max(0, free + closing / leverage);
   };
   const sz = (side: 1 | -1): string =>
-    dec(px > 0 ? Math.floor((available(side) * leverage) / px) : 0, m.szDecimals);
+    dec(px > 0 ? Math.floor((available(side) * leverage) / lotMicroUsd) : 0, m.szDecimals);
   return {
     user,
     coin: m.coin,

@@ -24,6 +24,7 @@ const MARK_EVERY_MS = 250;
 export class RecordMarket implements SimMarket {
   readonly book: TapeBook;
   readonly isTape = true;
+  readonly isOnAnyGrid = true;
   /** Never stepped by a driver: whoever reads the tape calls `apply`. */
   readonly nextDueMs = Number.POSITIVE_INFINITY;
   readonly hasEnded = false;
