@@ -81,8 +81,10 @@ export class LocalBook {
     }
   }
 
-  /** The recording broke off or goes on: what stands is not known until the next change. */
+  /** The recording broke off: nothing that stood can be trusted. */
   onGap(): void {
+    this.bids.clear();
+    this.asks.clear();
     this.changeNs = Number.NaN;
   }
 

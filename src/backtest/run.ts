@@ -70,6 +70,7 @@ const ADDRESS = "0x5151515151515151515151515151515151515151";
 const DEFAULT_EQUITY_USD = 100_000;
 const PROGRESS_EVERY_RECORDS = 16_384;
 const AUDIT_EVERY_MS = 60_000;
+const NAMES_SHOWN = 24;
 /** How often a market that is told by changes is looked at for having none. */
 const QUIET_BOOK_EVERY_MS = 1_000;
 /** Enough for a screen of any width; never finer than the eye. */
@@ -331,7 +332,7 @@ class BacktestRun {
         this.levelUpdates++;
         this.book.onDelta(local);
       } else if (local.kind <= abi.RecordKind.FeedStatus) {
-        if (local.kind === abi.RecordKind.FeedStatus) this.book.onGap();
+        if (local.kind === abi.RecordKind.FeedStatus && isGap(local)) this.book.onGap();
         // One touch stream is enough: that of the depth lags behind the tape's own.
         if (local.kind === abi.RecordKind.Bbo) this.book.hasTouchStream = true;
         this.feed(local.kind, local.block!.f64, local.at, local.bodyBytes);
@@ -441,6 +442,9 @@ class BacktestRun {
   }
 }
 
+const isGap = ({ block, at }: RecordCursor): boolean =>
+  block!.u8[at + abi.FEED_STATUS_STATE] !== abi.FeedState.Live;
+
 /** What must be known of a tape before anything is assembled: its grid, its base and a first price. */
 function look(
   paths: readonly string[],
@@ -458,7 +462,8 @@ function look(
   try {
     const { instruments } = reader.meta;
     const listing = coin === undefined ? instruments[0] : instruments.find((i) => i.coin === coin);
-    const names = instruments.map((i) => i.coin).join(", ");
+    const coins = instruments.map((i) => i.coin);
+    const names = coins.slice(0, NAMES_SHOWN).join(", ") + (coins.length > NAMES_SHOWN ? ", …" : "");
     if (listing === undefined)
       throw new TapeError(
         "coin_not_in_tape",

@@ -16,6 +16,7 @@ import {
   type TapeMeta,
 } from "../../src/store/tape/file/index.js";
 import { cutTape, exportTape, mergeTapes, tapeInfo, verifyTape } from "../../src/store/tape/tools/index.js";
+import { eachRecord } from "./tape-records.js";
 
 const BASE_S = 1_757_000_000;
 const instrument = (asset: number, coin: string): TapeMeta["instruments"][number] => ({
@@ -191,6 +192,97 @@ describe("cut and merge", () => {
     await expect(mergeTapes({ inputs: [at("a"), at("c")], out: at("n") })).rejects.toMatchObject({
       code: "ambiguous",
     });
+  });
+});
+
+describe("the seam between two tapes", () => {
+  const later = { baseWallNs: `${BASE_S + 60}000000000` };
+  /** Kind and, of a FeedStatus, its state, with the receive time in ms. */
+  function story(path: string): string[] {
+    const out: string[] = [];
+    eachRecord(path, (r) => {
+      const status = r.u8(abi.FEED_STATUS_STATE) === FeedState.Resync ? "Resync" : "Live";
+      const kind = r.kind === RecordKind.FeedStatus ? status : String(r.kind);
+      out.push(`${r.asset} ${kind} ${r.recvNs / MS}`);
+    });
+    return out;
+  }
+  const snapshot = (q: RecordQueue, asset: number, t: number): void => {
+    q.delta(asset, t, t, Side.Buy, 100, 1, DeltaFlag.Clear | DeltaFlag.Snapshot | DeltaFlag.More);
+    q.delta(asset, t, t, Side.Sell, 101, 1, DeltaFlag.Snapshot);
+  };
+
+  test("is marked: Resync where the first ends, Live behind the second's first whole book", async () => {
+    write(at("a"), (q) => {
+      snapshot(q, 0, 0);
+      q.trade(0, 5 * MS, 4 * MS, 100, 1, Side.Buy, 1);
+    });
+    write(
+      at("b"),
+      (q) => {
+        q.trade(0, 1 * MS, 0, 100, 1, Side.Buy, 2);
+        snapshot(q, 0, 2 * MS);
+        q.trade(0, 3 * MS, 2 * MS, 100, 1, Side.Buy, 3);
+      },
+      later,
+    );
+    await mergeTapes({ inputs: [at("b"), at("a")], out: at("m") });
+    const { BookDelta, Trade } = RecordKind;
+    expect(story(at("m"))).toEqual([
+      `0 ${BookDelta} 0`,
+      `0 ${BookDelta} 0`,
+      `0 ${Trade} 5`,
+      "0 Resync 5",
+      `0 ${Trade} 60001`,
+      `0 ${BookDelta} 60002`,
+      `0 ${BookDelta} 60002`,
+      "0 Live 60002",
+      `0 ${Trade} 60003`,
+    ]);
+    expect(verifyTape(at("m")).byReason).toEqual({});
+    expect((await tapeInfo(at("m"))).gaps).toBe(1);
+  });
+
+  test("each market has its own: one that a third tape holds meanwhile has none", async () => {
+    write(at("a"), (q) => {
+      q.bbo(0, 0, 0, 99, 1, 101, 1);
+      q.bbo(1, 1 * MS, 0, 9, 1, 11, 1);
+    });
+    write(at("b"), (q) => q.bbo(0, 0, 0, 99, 1, 101, 1), later);
+    write(
+      at("c"),
+      (q) => {
+        q.bbo(0, 0.5 * MS, 0, 9, 1, 11, 1);
+        q.bbo(0, 70_000 * MS, 0, 9, 1, 11, 1);
+      },
+      { instruments: [instrument(0, "ETH")] },
+    );
+    await mergeTapes({ inputs: [at("a"), at("b"), at("c")], out: at("m") });
+    const marks = story(at("m")).filter((line) => /Resync|Live/.test(line));
+    expect(marks).toEqual(["0 Resync 1", "0 Live 60000"]);
+  });
+
+  test("pieces of one tape that do not meet have one, files of one recording none", async () => {
+    write(at("whole"), (q) => market(q, [0, 6, 12, 3, 9, 4, 5, 2, 0]));
+    await cutTape({ input: at("whole"), out: at("one"), toNs: 3 * MS });
+    await cutTape({ input: at("whole"), out: at("two"), fromNs: 6 * MS });
+    await mergeTapes({ inputs: [at("one"), at("two")], out: at("m") });
+    expect(story(at("m")).filter((line) => line.startsWith("0 Resync"))).toHaveLength(1);
+    expect(verifyTape(at("m")).byReason).toEqual({});
+
+    write(at("first"), (q) => snapshot(q, 0, 1 * MS));
+    write(
+      at("next"),
+      (q) => {
+        snapshot(q, 0, 1 * MS);
+        q.trade(0, 9_000 * MS, 0, 100, 1, Side.Buy, 3);
+      },
+      { repeated: 2 },
+    );
+    await mergeTapes({ inputs: [at("first"), at("next")], out: at("series") });
+    expect(story(at("series"))).toEqual(["0 11 1", "0 11 1", `0 ${RecordKind.Trade} 9000`]);
+    await mergeTapes({ inputs: [at("next")], out: at("alone") });
+    expect(story(at("alone"))).toHaveLength(3);
   });
 });
 

@@ -1,10 +1,10 @@
 import { renameSync, rmSync } from "node:fs";
 import { basename } from "node:path";
-import { FeedState, RecordKind } from "../../../abi/layout.js";
 import { TapeError } from "../errors.js";
 import type { TapeMeta } from "../file/format.js";
 import { TapeFileWriter, type TapeWriterStats } from "../file/writer.js";
 import { ImportContext, type LineImporter } from "./context.js";
+import { GapMarker } from "./gaps.js";
 import { HftSource } from "./hftbacktest.js";
 import { type GridChoice, GridGrew, MarketTable } from "./markets.js";
 import { mergeSources } from "./merge-sources.js";
@@ -246,44 +246,29 @@ class Conversion {
 
 const rankOf = (p: PlannedSource): number => (p.format === HFT_FORMAT ? 0 : (p.format.rank ?? 0));
 
-/** Marks a silence of all streams as a gap: Resync at its start, Live with the first whole book behind it. */
+/** Marks a silence of all streams as a gap. */
 class SilenceMarker {
   gaps = 0;
   private lastNs = Number.NaN;
-  private readonly withBooks = new Map<number, boolean>();
-  private readonly waiting = new Set<number>();
-  private readonly record: RecordQueue;
+  private readonly marker: GapMarker;
 
   constructor(
-    private readonly writer: TapeFileWriter,
+    writer: TapeFileWriter,
     private readonly maxSilenceNs: number,
     times: Timeline,
   ) {
-    this.record = new RecordQueue(times, new ClockOffset());
+    this.marker = new GapMarker(writer, times);
   }
 
   before(s: RecordSource): void {
     if (s.recvNs - this.lastNs > this.maxSilenceNs) {
       this.gaps++;
-      for (const asset of this.withBooks.keys()) {
-        this.status(asset, this.lastNs, FeedState.Resync);
-        this.waiting.add(asset);
-      }
+      for (const asset of this.marker.assets) this.marker.lost(asset, this.lastNs);
     }
     this.lastNs = s.recvNs;
   }
 
   after(s: RecordSource): void {
-    const isBook = s.kind === RecordKind.Book;
-    this.withBooks.set(s.asset, isBook || (this.withBooks.get(s.asset) ?? false));
-    const isWhole = isBook || (s.kind === RecordKind.Bbo && this.withBooks.get(s.asset) === false);
-    if (isWhole && this.waiting.delete(s.asset)) this.status(s.asset, s.recvNs, FeedState.Live);
-  }
-
-  private status(asset: number, recvNs: number, state: number): void {
-    const { record } = this;
-    record.status(asset, recvNs, state);
-    this.writer.append(record.kind, asset, record.f64, record.at, record.bodyBytes, recvNs);
-    record.pop();
+    this.marker.after(s);
   }
 }

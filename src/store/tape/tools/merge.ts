@@ -1,4 +1,6 @@
+import { GapMarker } from "../convert/gaps.js";
 import { mergeSources } from "../convert/merge-sources.js";
+import { Timeline } from "../convert/times.js";
 import { TapeError } from "../errors.js";
 import type { TapeInstrument, TapeMeta } from "../file/format.js";
 import { TapeFileReader } from "../file/reader.js";
@@ -20,16 +22,17 @@ const PROGRESS_EVERY = 16_384;
 
 /**
  * Joins tapes into one, in the order of receive time; at equal times in the order given. All times count from the earliest base. A
- * tape of another clock has its exchange stamps moved, so that recv − exch − clockOffsetNs means the same throughout.
+ * tape of another clock has its exchange stamps moved, so that recv − exch − clockOffsetNs means the same throughout. Where a market
+ * is in no tape for a while, its feed is marked: Resync, then Live.
  * @throws {TapeError} `ambiguous` when a coin stands on two grids or venues; `cannot_write` beyond 104 days.
  */
 export async function mergeTapes(o: MergeOptions): Promise<TapeWriterStats> {
-  const metas = o.inputs.map(readMeta);
+  const metas = o.inputs.map(readInput);
   if (metas.length === 0) throw new TapeError("no_such_file", "nothing to merge");
   const bases = metas.map((m) => BigInt(m.meta.baseWallNs));
   const base = [...bases].sort((a, b) => Number(a - b))[0]!;
   for (let i = 0; i < metas.length; i++)
-    if (Number(bases[i]! - base) + (metas[i]!.endNs ?? 0) > SPAN_MAX_NS)
+    if (Number(bases[i]! - base) + (metas[i]!.span?.[1] ?? 0) > SPAN_MAX_NS)
       throw new TapeError(
         "cannot_write",
         `${o.inputs[i]}: more than 104 days after the first tape; merge parts`,
@@ -48,10 +51,7 @@ export async function mergeTapes(o: MergeOptions): Promise<TapeWriterStats> {
         shiftNs: Number(bases[i]! - base),
         exchShiftNs: exchShifts[i]!,
         assetOf: (asset) => assets[i]!.get(asset),
-        skip: openingToSkip(
-          i,
-          metas.map((m) => m.meta),
-        ),
+        skip: openingToSkip(i, metas),
       }),
   );
   const meta: Omit<TapeMeta, "layoutHash"> = {
@@ -64,11 +64,25 @@ export async function mergeTapes(o: MergeOptions): Promise<TapeWriterStats> {
     notes: [...new Set([...metas.flatMap((m) => m.meta.notes), ...notes])],
     ...mergedCut(metas.map((m) => m.meta)),
   };
+  const seams = seamsOf(
+    metas.flatMap(({ meta: m, span }, i) => {
+      if (span === undefined) return [];
+      const shiftNs = Number(bases[i]! - base);
+      return [{ meta: m, fromNs: span[0] + shiftNs, toNs: span[1] + shiftNs, assets: assets[i]! }];
+    }),
+    instruments,
+  );
   let until = PROGRESS_EVERY;
   try {
     return await written(o.out, meta, async (writer) => {
+      const marker = new GapMarker(writer, new Timeline(0));
       await mergeSources(sources, (s) => {
+        for (let seam = seams[0]; seam !== undefined && s.recvNs > seam.atNs; seam = seams[0]) {
+          marker.lost(seam.asset, seam.atNs);
+          seams.shift();
+        }
         append(s as FileSource, writer);
+        marker.after(s);
         if (--until === 0) {
           until = PROGRESS_EVERY;
           o.onProgress?.(sources.reduce((sum, x) => sum + x.share, 0) / sources.length, writer.stats.records);
@@ -82,13 +96,52 @@ export async function mergeTapes(o: MergeOptions): Promise<TapeWriterStats> {
   }
 }
 
-function readMeta(path: string): { readonly meta: TapeMeta; readonly endNs: number | undefined } {
+interface Input {
+  readonly meta: TapeMeta;
+  /** Receive times of the first and the last record. */
+  readonly span: readonly [number, number] | undefined;
+}
+
+function readInput(path: string): Input {
   const reader = new TapeFileReader(path);
   try {
-    return { meta: reader.meta, endNs: reader.span?.[1] };
+    return { meta: reader.meta, span: reader.span };
   } finally {
     reader.close();
   }
+}
+
+interface Piece {
+  readonly meta: TapeMeta;
+  readonly fromNs: number;
+  readonly toNs: number;
+  readonly assets: ReadonlyMap<number, number>;
+}
+
+/** Where a market is left by the last tape that holds it, for a later one that does not continue it. In time order. */
+function seamsOf(
+  pieces: readonly Piece[],
+  instruments: readonly TapeInstrument[],
+): { readonly asset: number; readonly atNs: number }[] {
+  const seams: { asset: number; atNs: number }[] = [];
+  for (const { asset } of instruments) {
+    const own = pieces
+      .filter((p) => [...p.assets.values()].includes(asset))
+      .sort((a, b) => a.fromNs - b.fromNs);
+    let last = own[0];
+    for (const next of own.slice(1)) {
+      if (next.fromNs > last!.toNs && !continues(last!.meta, next.meta))
+        seams.push({ asset, atNs: last!.toNs });
+      if (next.toNs > last!.toNs) last = next;
+    }
+  }
+  return seams.sort((a, b) => a.atNs - b.atNs || a.asset - b.asset);
+}
+
+/** Files of one recording, or pieces of one tape that meet. */
+function continues(a: TapeMeta, b: TapeMeta): boolean {
+  if (a.baseWallNs !== b.baseWallNs) return false;
+  return a.cut === undefined || b.cut === undefined || a.cut.toNs === b.cut.fromNs;
 }
 
 /** One list of markets; the new number of each tape's assets. */
@@ -147,13 +200,14 @@ function clocks(
 }
 
 /** The records that only tell what the piece before has told already. */
-function openingToSkip(i: number, metas: readonly TapeMeta[]): number {
-  const { cut, baseWallNs } = metas[i]!;
+function openingToSkip(i: number, inputs: readonly Input[]): number {
+  const { meta, span } = inputs[i]!;
+  const { cut, baseWallNs, repeated = 0 } = meta;
+  const others = inputs.filter((x, k) => k !== i && x.meta.baseWallNs === baseWallNs);
+  if (repeated > 0 && others.some((x) => (x.span?.[1] ?? Number.POSITIVE_INFINITY) <= span![1]))
+    return repeated;
   if (cut === undefined || cut.openingRecords === 0) return 0;
-  const continues = metas.some(
-    (m, k) => k !== i && m.baseWallNs === baseWallNs && m.cut?.toNs === cut.fromNs,
-  );
-  return continues ? cut.openingRecords : 0;
+  return others.some((x) => x.meta.cut?.toNs === cut.fromNs) ? cut.openingRecords : 0;
 }
 
 /** What is left of the edges when all pieces are of one tape and meet. */
