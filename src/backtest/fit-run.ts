@@ -3,7 +3,7 @@ import * as abi from "../abi/layout.js";
 import { pow10, Side } from "../domain/index.js";
 import type { RunFacts, RunOrderUpdate } from "../engine/journal-facts.js";
 import type { QueueModelSpec } from "../sim/index.js";
-import { RecordCursor, TapeError, TapeFileReader } from "../store/index.js";
+import { RecordCursor, TapeError, TapeFileReader, type TapeMeta } from "../store/index.js";
 import {
   type FittedDist,
   type FittedQueue,
@@ -12,7 +12,8 @@ import {
   type QueueStep,
   type QueueTrace,
 } from "./fit.js";
-import { DEFAULT_LATENCY, type LatencySpec } from "./latency.js";
+import { DEFAULT_LATENCY, type LatencySpec, type OrderDist } from "./latency.js";
+import { distText as latencyText } from "./report/latency-figures.js";
 
 /** Models of a run, as the file for `--fitted` holds them. A part that could not be fitted is null: the default stands. */
 export interface FittedModels {
@@ -32,13 +33,19 @@ export interface FittedModels {
     readonly ack: FittedDist | null;
   };
   readonly queue: FittedQueue | null;
+  /** Of a paper run: what its exchange was told, which needs no fitting. */
+  readonly assumed?: { readonly order: OrderDist; readonly ack: OrderDist; readonly queue: QueueModelSpec };
 }
 
-const ASSUMPTIONS = [
-  "one-way times are measured on a clock on which the fastest market-data message takes no time: orders take that much less in truth, answers that much more",
-  "the venue stamps whole milliseconds: half of one is added",
-  "the queue at arrival is what the newest book before showed at the price; own orders are taken out of the books of a live venue",
-];
+const ONE_WAY =
+  "one-way times are measured on a clock on which the fastest market-data message takes no time: orders take that much less in truth, answers that much more";
+const WHOLE_MS = "the venue stamps whole milliseconds: half of one is added";
+const AT_ARRIVAL =
+  "the queue at arrival is what the newest book before showed at the price; own orders are taken out of the books of a live venue";
+const ON_PAPER =
+  "a paper run: latencies of orders and answers are what its exchange assumed, and its queue follows from the model it assumed";
+/** As the paper exchange caps it. */
+const PAPER_LAG_MAX_MS = 2_000;
 
 /** One price level of one side at a time of the venue's. */
 interface BookEvent {
@@ -48,6 +55,8 @@ interface BookEvent {
   readonly bids: readonly (readonly [number, number])[];
   readonly asks: readonly (readonly [number, number])[];
   readonly side: Side;
+  /** Of a trade; 0: not known. */
+  readonly tid: number;
 }
 
 /** The market of one coin as the venue had it, by its own time, and receive delays. */
@@ -57,6 +66,8 @@ export interface TapeMarket {
   readonly delaysMs: readonly number[];
   /** Added to the venue's time to get ours, ms. */
   readonly clockOffsetMs: number;
+  /** See `TapeMeta.ownOrders`. */
+  readonly ownOrders: TapeMeta["ownOrders"];
 }
 
 /** Reads one coin of a tape whole: for minutes to hours. @throws {TapeError} */
@@ -76,7 +87,7 @@ export function readTapeMarket(path: string, coin: string): TapeMarket {
       cursor.load(block);
       while (cursor.next()) {
         if (cursor.asset !== listing.asset || cursor.kind > abi.RecordKind.Bbo) continue;
-        const { f64, u8, i32 } = block;
+        const { f64, u8, i32, i64 } = block;
         const { at } = cursor;
         const word = at >> 2;
         const exchMs = (i32[word + 1]! * 4294967296 + (i32[word]! >>> 0)) / 1e6;
@@ -89,7 +100,8 @@ export function readTapeMarket(path: string, coin: string): TapeMarket {
           if ((u8[at + abi.TRADE_FLAGS]! & abi.TradeFlag.Backlog) !== 0) continue;
           const print = [level(f64[(at + abi.TRADE_PX) >> 3]!, f64[(at + abi.TRADE_SZ) >> 3]!)];
           const side = u8[at + abi.TRADE_SIDE] === 1 ? Side.Buy : Side.Sell;
-          events.push({ exchMs, kind: "trade", bids: print, asks: print, side });
+          const tid = Number(i64[(at + abi.TRADE_TID) >> 3]!);
+          events.push({ exchMs, kind: "trade", bids: print, asks: print, side, tid });
           delaysMs.push(recvMs - exchMs - offsetMs);
         } else if (cursor.kind === abi.RecordKind.Bbo) {
           const one = (px: number, sz: number): (readonly [number, number])[] =>
@@ -100,6 +112,7 @@ export function readTapeMarket(path: string, coin: string): TapeMarket {
             bids: one(abi.BBO_BID_PX, abi.BBO_BID_SZ),
             asks: one(abi.BBO_ASK_PX, abi.BBO_ASK_SZ),
             side: Side.Buy,
+            tid: 0,
           });
           delaysMs.push(recvMs - exchMs - offsetMs);
         } else {
@@ -114,6 +127,7 @@ export function readTapeMarket(path: string, coin: string): TapeMarket {
             bids: many(abi.BOOK_BIDS, u8[at + abi.BOOK_BID_COUNT]!),
             asks: many(abi.BOOK_ASKS, u8[at + abi.BOOK_ASK_COUNT]!),
             side: Side.Buy,
+            tid: 0,
           });
           delaysMs.push(recvMs - exchMs - offsetMs);
         }
@@ -122,7 +136,7 @@ export function readTapeMarket(path: string, coin: string): TapeMarket {
     // Within one moment the prints come first: the book that is stamped with it shows what they left.
     const rank = { trade: 0, bbo: 1, book: 1 } as const;
     events.sort((a, b) => a.exchMs - b.exchMs || rank[a.kind] - rank[b.kind]);
-    return { events, delaysMs, clockOffsetMs: offsetMs };
+    return { events, delaysMs, clockOffsetMs: offsetMs, ownOrders: reader.meta.ownOrders };
   } finally {
     reader.close();
   }
@@ -148,7 +162,12 @@ export function orderDelays(
   return { order, ack };
 }
 
-/** @param isOwnShown our own orders are in the recorded books: a live venue, not a paper one. */
+/** What the exchange of a paper run lags behind its feed, on the average: it is kept that far in the past. */
+function paperLagMs({ delaysMs }: TapeMarket): number {
+  return delaysMs.reduce((sum, ms) => sum + Math.min(PAPER_LAG_MAX_MS, ms), 0) / Math.max(1, delaysMs.length);
+}
+
+/** @param isOwnShown our own orders are in the recorded books: a live venue's, recorded as they were. */
 export function queueTraces(
   facts: RunFacts,
   coin: string,
@@ -160,7 +179,13 @@ export function queueTraces(
   const szScale = pow10(inst.szDecimals);
   const fills = facts.fills.filter((f) => f.coin === coin && f.isMaker);
   const traces: QueueTrace[] = [];
-  const spans = lifeSpans(facts.updates.filter((u) => u.coin === coin));
+  // The exchange of a paper run stamps on our clock.
+  const shiftMs = facts.setup.paper === undefined ? 0 : market.clockOffsetMs + paperLagMs(market);
+  const spans = lifeSpans(facts.updates.filter((u) => u.coin === coin)).map((s) => ({
+    ...s,
+    fromMs: s.fromMs - shiftMs,
+    toMs: s.toMs - shiftMs,
+  }));
   for (const { oid, side, px, sz, fromMs, toMs } of spans) {
     const ticks = Math.round(px * pxScale);
     let ours = Math.round(sz * szScale);
@@ -182,13 +207,15 @@ export function queueTraces(
         // A buy is hit by sellers.
         if (isBefore || event.side === side || event.bids[0]![0] !== ticks) continue;
         let lots = event.bids[0]![1];
+        const tids = [event.tid];
         for (let next = market.events[at + 1]; next !== undefined; next = market.events[at + 1]) {
           if (next.kind !== "trade" || next.exchMs !== event.exchMs || next.bids[0]![0] !== ticks) break;
           lots += next.bids[0]![1];
+          tids.push(next.tid);
           at++;
         }
         const filled = fills
-          .filter((f) => f.oid === oid && Math.abs(f.exchMs - event.exchMs) < 1)
+          .filter((f) => f.oid === oid && (tids.includes(f.tid) || Math.abs(f.exchMs - event.exchMs) < 1))
           .reduce((sum, f) => sum + Math.round(f.sz * szScale), 0);
         if (!Number.isNaN(ahead) && ours > 0)
           steps.push({ kind: "trade", lots, filledLots: Math.min(filled, ours), ourLots: ours });
@@ -265,8 +292,12 @@ export function fitRun(facts: RunFacts, runId: string, tapePath: string, nowMs: 
   const { setup } = facts;
   const markets = setup.instruments.map(({ coin }) => ({ coin, market: readTapeMarket(tapePath, coin) }));
   const offsetMs = markets[0]!.market.clockOffsetMs;
-  const { order, ack } = orderDelays(facts, offsetMs);
-  const traces = markets.flatMap(({ coin, market }) => queueTraces(facts, coin, market, true));
+  const { paper } = setup;
+  // On paper both ways are what its exchange draws: nothing is measured there.
+  const { order, ack } = paper === undefined ? orderDelays(facts, offsetMs) : { order: [], ack: [] };
+  const traces = markets.flatMap(({ coin, market }) =>
+    queueTraces(facts, coin, market, paper === undefined && market.ownOrders === undefined),
+  );
   return {
     format: "market-maker-fitted-1",
     fittedAt: new Date(nowMs).toISOString(),
@@ -275,7 +306,10 @@ export function fitRun(facts: RunFacts, runId: string, tapePath: string, nowMs: 
     coins: setup.instruments.map((i) => i.coin),
     from: new Date(facts.startMs).toISOString(),
     to: new Date(facts.stopMs).toISOString(),
-    assumptions: ASSUMPTIONS,
+    assumptions: paper === undefined ? [ONE_WAY, WHOLE_MS, AT_ARRIVAL] : [ON_PAPER, AT_ARRIVAL],
+    ...(paper === undefined
+      ? {}
+      : { assumed: { order: paper.latency.order, ack: paper.latency.ack, queue: paper.queue } }),
     latency: {
       feed: fitDelay(markets.flatMap(({ market }) => market.delaysMs)) ?? null,
       order: fitDelay(order) ?? null,
@@ -309,19 +343,26 @@ export function loadFitted(path: string): LoadedModels {
 }
 
 export function modelsOf(file: FittedModels): LoadedModels {
-  const { latency, queue } = file;
+  const { latency, queue, assumed } = file;
   return {
     latency: {
       // The tape that is played has its own delays; a fitted one is for tapes without.
       feed: latency.feed?.chosen ?? DEFAULT_LATENCY.feed,
-      order: latency.order?.chosen ?? DEFAULT_LATENCY.order,
-      ack: latency.ack?.chosen ?? DEFAULT_LATENCY.ack,
+      order: latency.order?.chosen ?? assumed?.order ?? DEFAULT_LATENCY.order,
+      ack: latency.ack?.chosen ?? assumed?.ack ?? DEFAULT_LATENCY.ack,
     },
-    queue: queue?.chosen ?? { kind: "risk-averse" },
+    queue: queue?.chosen ?? assumed?.queue ?? { kind: "risk-averse" },
     assumptions: [
       `fitted ${file.fittedAt} from ${file.runId} (${file.network}, ${file.from} to ${file.to})`,
-      ...(["feed", "order", "ack"] as const).map((name) => distText(name, latency[name])),
-      queueText(queue),
+      distText("feed", latency.feed),
+      ...(["order", "ack"] as const).map((name) =>
+        assumed === undefined
+          ? distText(name, latency[name])
+          : `${name} latency: ${latencyText(assumed[name])}, assumed by the paper run`,
+      ),
+      queue === null && assumed !== undefined
+        ? `queue: too few fills to fit, ${JSON.stringify(assumed.queue)} as the paper run assumed`
+        : queueText(queue),
       ...file.assumptions,
     ],
   };

@@ -2,13 +2,14 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { pow10, Side } from "../domain/index.js";
-import { readRunFacts } from "../engine/journal-facts.js";
+import { type RunFacts, readRunFacts } from "../engine/journal-facts.js";
 import { journalToTape, tapeNameOf } from "../engine/journal-tape.js";
 import type { QueueModelSpec } from "../sim/index.js";
-import type { RunJournal } from "../store/index.js";
+import { type RunJournal, TapeFileReader, type TapeMeta } from "../store/index.js";
 import { fitRun, modelsOf, readTapeMarket, type TapeMarket } from "./fit-run.js";
 import type { LatencySpec } from "./latency.js";
 import { type Reconciliation, reconcileFills } from "./reconcile.js";
+import { distText } from "./report/latency-figures.js";
 import { runBacktest } from "./run.js";
 
 export interface ReconcileOptions {
@@ -16,7 +17,7 @@ export interface ReconcileOptions {
   /** The market of the period; default: the run's own frames. */
   readonly tape?: string | undefined;
   /** Default: fitted from the journal itself. */
-  readonly models?: { readonly latency: LatencySpec; readonly queue: QueueModelSpec } | undefined;
+  readonly models?: Models | undefined;
   readonly windowMs?: number;
   readonly seed?: number;
   /** Wall clock, for the date of the fit. */
@@ -47,18 +48,16 @@ export async function reconcileRun(o: ReconcileOptions): Promise<RunReconciliati
   try {
     const notes: string[] = [];
     let { tape } = o;
+    const { paper } = setup;
     if (tape === undefined) {
       tape = join(dir, tapeNameOf(o.journal));
-      notes.push(...journalToTape(o.journal, tape).notes);
+      notes.push(...journalToTape(o.journal, tape, facts).notes);
+    } else if (paper === undefined && ownOrdersOf(tape) === undefined) {
       notes.push(
-        "the books hold the run's own orders: the backtest queues behind them where it quotes the same price",
+        "the books of this tape hold the run's own orders, if it was recorded at the venue: the backtest queues behind them where it quotes the same price (without --tape they are taken out)",
       );
     }
-    const fitted = modelsOf(fitRun(facts, o.journal.runId, tape, o.nowMs));
-    const models = o.models ?? {
-      ...fitted,
-      latency: { ...fitted.latency, feed: { kind: "tape", floorMs: 0 } },
-    };
+    const models = o.models ?? modelsFor(facts, o, tape);
     const markets: Reconciliation[] = [];
     for (const instrument of setup.instruments) {
       const { coin } = instrument;
@@ -75,15 +74,17 @@ export async function reconcileRun(o: ReconcileOptions): Promise<RunReconciliati
         equityUsd: setup.accountValueUsd,
       });
       const startMs = Date.parse(summary.from);
-      const first = facts.fills.find((f) => f.coin === coin);
+      const tapeFromMs = tapeStartMs(tape);
+      // The exchange of a paper run stamps on our clock.
+      const offsetMs = paper === undefined ? market.clockOffsetMs : 0;
+      const live = facts.fills.filter((f) => f.coin === coin && f.exchMs + offsetMs >= tapeFromMs);
+      const first = live[0];
       if (first !== undefined && first.startPos !== 0)
         notes.push(`${coin}: the run began with a position of ${first.startPos}, the backtest with none`);
       markets.push(
         reconcileFills({
           instrument,
-          live: facts.fills
-            .filter((f) => f.coin === coin)
-            .map((f) => ({ ...f, tMs: f.exchMs + market.clockOffsetMs })),
+          live: live.map((f) => ({ ...f, tMs: f.exchMs + offsetMs })),
           backtest: series.fills.map((f) => ({
             tMs: startMs + f.tMs,
             side: f.side === "B" ? Side.Buy : Side.Sell,
@@ -91,7 +92,9 @@ export async function reconcileRun(o: ReconcileOptions): Promise<RunReconciliati
             sz: f.sz,
             feeUsd: f.feeUsd,
           })),
-          liveFundingUsd: facts.fundings.filter((f) => f.coin === coin).reduce((sum, f) => sum + f.usd, 0),
+          liveFundingUsd: facts.fundings
+            .filter((f) => f.coin === coin && f.exchMs + offsetMs >= tapeFromMs)
+            .reduce((sum, f) => sum + f.usd, 0),
           backtestFundingUsd: summary.fundingUsd,
           midAt: midLookup(market, pow10(instrument.pxDecimals)),
           ...(o.windowMs === undefined ? {} : { windowMs: o.windowMs }),
@@ -102,13 +105,51 @@ export async function reconcileRun(o: ReconcileOptions): Promise<RunReconciliati
       runId: o.journal.runId,
       from: new Date(facts.startMs).toISOString(),
       to: new Date(facts.stopMs).toISOString(),
-      assumptions: o.models === undefined ? fitted.assumptions : [],
+      assumptions: models.assumptions ?? [],
       markets,
       notes,
     };
   } finally {
     rmSync(dir, { recursive: true, force: true });
   }
+}
+
+interface Models {
+  readonly latency: LatencySpec;
+  readonly queue: QueueModelSpec;
+  readonly assumptions?: readonly string[];
+}
+
+/** Of a paper run what its exchange assumed; of a live one what its journal tells. */
+function modelsFor(facts: RunFacts, { journal, nowMs }: ReconcileOptions, tape: string): Models {
+  const { paper } = facts.setup;
+  if (paper !== undefined) {
+    const { latency, queue } = paper;
+    return {
+      latency,
+      queue,
+      assumptions: [
+        "a paper run: queue and latencies are those that its exchange assumed",
+        ...(["feed", "order", "ack"] as const).map((name) => `${name} latency: ${distText(latency[name])}`),
+        `queue: ${JSON.stringify(queue)}`,
+      ],
+    };
+  }
+  const fitted = modelsOf(fitRun(facts, journal.runId, tape, nowMs));
+  return { ...fitted, latency: { ...fitted.latency, feed: { kind: "tape", floorMs: 0 } } };
+}
+
+function ownOrdersOf(path: string): TapeMeta["ownOrders"] {
+  const reader = new TapeFileReader(path);
+  reader.close();
+  return reader.meta.ownOrders;
+}
+
+/** When the first record came, ms since the epoch. */
+function tapeStartMs(path: string): number {
+  const reader = new TapeFileReader(path);
+  reader.close();
+  return Number(BigInt(reader.meta.baseWallNs) / 1_000_000n) + (reader.span?.[0] ?? 0) / 1e6;
 }
 
 /** Mid by our clock's time; before the first price the first, at Infinity the last. */

@@ -1,7 +1,8 @@
 import { mkdtempSync, readdirSync, rmSync, statSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { basename, join } from "node:path";
-import { convertToTape, FILE_EXTENSION, problemNotes } from "../store/index.js";
+import { journalToTape } from "../engine/journal-tape.js";
+import { convertToTape, FILE_EXTENSION, findRunJournal, isRunJournal, problemNotes } from "../store/index.js";
 
 /** Tape files that follow each other, and what made for the occasion has to go afterwards. */
 export interface TapeSet {
@@ -13,9 +14,9 @@ export interface TapeSet {
 }
 
 /**
- * Finds the tape files behind what a user names: a file, several, a folder of them; a capture of another format is converted
- * into the temporary folder first.
- * @throws {TapeError}
+ * Finds the tape files behind what a user names: a file, several, a folder of them; a capture of another format, or a run's
+ * journal, is converted into the temporary folder first.
+ * @throws {TapeError} {JournalError}
  */
 export async function findTapes(
   names: readonly string[],
@@ -34,7 +35,7 @@ export async function findTapes(
     const dir = mkdtempSync(join(tmpdir(), "mm-tape-"));
     made.push(dir);
     const path = join(dir, `${basename(name)}${FILE_EXTENSION}`);
-    notes.push(await convert(name, coin, path, onProgress));
+    notes.push(isRunJournal(name) ? fromJournal(name, path) : await convert(name, coin, path, onProgress));
     paths.push(path);
   }
   return {
@@ -54,6 +55,11 @@ function ownFormat(name: string): string[] {
     .filter((file) => file.endsWith(FILE_EXTENSION))
     .sort()
     .map((file) => join(name, file));
+}
+
+function fromJournal(name: string, path: string): string {
+  const { records, notes } = journalToTape(findRunJournal(name), path);
+  return `${name}: a run's journal, ${records} records${notes.map((n) => `; ${n}`).join("")}`;
 }
 
 async function convert(

@@ -57,8 +57,9 @@ export function fitCommand(): Command {
       const dir = mkdtempSync(join(tmpdir(), "mm-fit-"));
       try {
         const tape = flags.writeTape ?? join(dir, `${journal.runId}.mmt`);
-        if (!existsSync(tape)) journalToTape(journal, tape);
-        const models = fitRun(readRunFacts(journal), journal.runId, tape, Date.now());
+        const facts = readRunFacts(journal);
+        if (!existsSync(tape)) journalToTape(journal, tape, facts);
+        const models = fitRun(facts, journal.runId, tape, Date.now());
         writeFileSync(flags.out, `${JSON.stringify(models, null, 2)}\n`);
         process.stdout.write(`${modelsOf(models).assumptions.join("\n")}\nwritten to ${flags.out}\n`);
       } finally {

@@ -1,11 +1,13 @@
-import { existsSync, statSync } from "node:fs";
+import { existsSync, renameSync, rmSync, statSync } from "node:fs";
 import { Command, InvalidArgumentError, Option } from "commander";
 import {
   convertToTape,
   FILE_EXTENSION,
   filesOf,
+  findRunJournal,
   formatNames,
   type GridChoice,
+  isRunJournal,
   problemNotes,
   TapeFileReader,
 } from "../store/index.js";
@@ -47,10 +49,18 @@ async function watched<T>(
 async function tapesAt(paths: readonly string[]): Promise<string[]> {
   const found: string[] = [];
   for (const path of paths) {
+    refuseJournal(path);
     const files = await filesOf(path);
     found.push(...(files.length === 1 ? files : files.filter((f) => f.endsWith(FILE_EXTENSION))));
   }
   return [...new Set(found)];
+}
+
+function refuseJournal(path: string): void {
+  if (isRunJournal(path))
+    throw new Error(
+      `${path} is a run's journal: make a tape of its market with \`market-maker tape convert ${path} run${FILE_EXTENSION}\``,
+    );
 }
 
 function infoCommand(): Command {
@@ -133,6 +143,7 @@ function cutCommand(): Command {
     .option("--to <time>", "as --from; what was received at that time is left out")
     .option("--asset <coins>", "only these coins, separated by commas", list)
     .action(async (input: string, out: string, flags: CutFlags & { asset?: string[] }) => {
+      refuseJournal(input);
       const { cutTape } = await import("../store/tape/tools/index.js");
       const reader = new TapeFileReader(input);
       const base = BigInt(reader.meta.baseWallNs);
@@ -181,10 +192,10 @@ interface ConvertFlags {
 
 function convertCommand(): Command {
   return new Command("convert")
-    .description("recordings of other programs and venues to one tape (docs/tapes.md)")
+    .description("recordings of other programs and venues, or a run's journal, to one tape (docs/tapes.md)")
     .argument(
       "<paths...>",
-      `recordings: files, folders, patterns with *; then the new tape (${FILE_EXTENSION})`,
+      `recordings: files, folders, patterns with *, or DIR/RUNID of a journal; then the new tape (${FILE_EXTENSION})`,
     )
     .option("--format <name>", `instead of recognising it: ${formatNames()}`)
     .addOption(
@@ -207,6 +218,7 @@ function convertCommand(): Command {
     .option("--json", "the result as JSON")
     .action(async (paths: string[], flags: ConvertFlags) => {
       const [inputs, out] = inAndOut(paths, "convert");
+      if (inputs.some(isRunJournal)) return await convertJournal(inputs, out, flags);
       const { asset, json, ...rest } = flags;
       const result = await watched("convert", (onProgress) =>
         convertToTape({ inputs, out, onProgress, ...rest, ...(asset === undefined ? {} : { coins: asset }) }),
@@ -225,6 +237,38 @@ function convertCommand(): Command {
     });
 }
 
+/** The market that a run saw, and its own orders. */
+async function convertJournal(
+  inputs: readonly string[],
+  out: string,
+  { json, ...others }: ConvertFlags,
+): Promise<void> {
+  const [input, ...more] = inputs;
+  if (more.length > 0)
+    throw new Error(
+      `tape convert: ${inputs.find(isRunJournal)} is a run's journal: convert it by itself, then \`market-maker tape merge\``,
+    );
+  const [given] = Object.keys(others);
+  if (given !== undefined)
+    throw new Error(
+      `tape convert: a journal's markets and grid are those of its run: leave out --${given.replace(/[A-Z]/g, (c) => `-${c.toLowerCase()}`)} (\`market-maker tape cut --asset\` chooses markets)`,
+    );
+  const { journalToTape } = await import("../engine/journal-tape.js");
+  // Under its name when it is whole, as every tape.
+  const part = `${out}.part`;
+  rmSync(part, { force: true });
+  const { path: _part, ...made } = journalToTape(findRunJournal(input!), part);
+  renameSync(part, out);
+  if (json === true) {
+    say(JSON.stringify({ out, ...made }));
+    return;
+  }
+  say(
+    `${out}: ${made.records} records of the market and ${made.ownRecords} of own orders, ${statSync(out).size} bytes`,
+  );
+  for (const note of made.notes) say(`  ${note}`);
+}
+
 function exportCommand(): Command {
   return new Command("export")
     .description("one table for each kind of record, to analyse elsewhere")
@@ -233,6 +277,7 @@ function exportCommand(): Command {
     .option("--csv", "comma-separated text (the default)")
     .option("--parquet", "Parquet, Snappy-compressed")
     .action(async (input: string, outDir: string, flags: { csv?: boolean; parquet?: boolean }) => {
+      refuseJournal(input);
       const { exportTape } = await import("../store/tape/tools/index.js");
       const formats = [
         ...(flags.csv === true || flags.parquet !== true ? (["csv"] as const) : []),

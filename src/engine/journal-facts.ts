@@ -21,17 +21,34 @@ export interface RunFill {
   /** Position before it, base units. */
   readonly startPos: number;
   readonly oid: number;
+  readonly tid: number;
   readonly exchMs: number;
   readonly recvMs: number;
 }
 
-/** One request over the private stream. */
+/** What the answer said of one order; undefined: it was no answer, or refused as a whole. */
+export type RunStatus = { readonly oid: number } | "success" | "error" | undefined;
+
+/** An order as it was sent. */
+export interface RunRequestOrder {
+  readonly cloid: string;
+  readonly venueAssetId: number;
+  readonly side: Side;
+  readonly px: number;
+  readonly sz: number;
+}
+
+/** One request of orders. */
 export interface RunRequest {
+  readonly kind: "place" | "modify" | "cancel";
   readonly sentMs: number;
   /** NaN: never answered. */
   answeredMs: number;
-  /** Client ids of the orders that it places. */
+  /** Client ids of the orders that it places; none of a cancel. */
   readonly cloids: readonly string[];
+  /** As many; of a cancel, the orders to be cancelled with nothing but their ids. */
+  readonly orders: readonly RunRequestOrder[];
+  statuses: readonly RunStatus[];
 }
 
 /** What the venue said of an order of ours. */
@@ -50,6 +67,8 @@ export interface RunOrderUpdate {
 /** What a run's own journal says of its trading. */
 export interface RunFacts {
   readonly setup: SessionSetup;
+  /** Our wall clock, ms, at zero of the journal's monotonic one. */
+  readonly monoZeroMs: number;
   /** First step of trading, and the end of it: ms since the epoch, our clock. */
   readonly startMs: number;
   readonly stopMs: number;
@@ -60,7 +79,6 @@ export interface RunFacts {
   readonly updates: readonly RunOrderUpdate[];
 }
 
-const CLOID = /"c":"(0x[0-9a-f]{32})"/g;
 const POST = /^\{"method":"post","id":(\d+)/;
 
 /**
@@ -73,11 +91,14 @@ export function readRunFacts(journal: RunJournal): RunFacts {
   const coins = new Set(setup.instruments.map((i) => i.coin));
   const fills = new Map<string, RunFill>();
   const fundings = new Map<string, RunFacts["fundings"][number]>();
-  const requests = new Map<number, RunRequest>();
+  const requests = new Map<number | string, RunRequest>();
+  /** Of a paper run, whose requests have no numbers, by the orders they place. */
+  const byCloid = new Map<string, RunRequest>();
   const updates: RunOrderUpdate[] = [];
   let startMs = Number.NaN;
   let stopMs = Number.NaN;
   let lastMs = 0;
+  let monoZeroMs = 0;
   const takeFills = (list: readonly Raw[], recvMs: number): void => {
     for (const f of list) {
       const key = `${f["coin"]}|${f["tid"]}|${f["oid"]}|${f["startPosition"]}|${f["sz"]}`;
@@ -91,6 +112,7 @@ export function readRunFacts(journal: RunJournal): RunFacts {
         isMaker: f["crossed"] !== true,
         startPos: Number(f["startPosition"]),
         oid: Number(f["oid"]),
+        tid: Number(f["tid"]),
         exchMs: Number(f["time"]),
         recvMs,
       });
@@ -98,6 +120,7 @@ export function readRunFacts(journal: RunJournal): RunFacts {
   };
   for (const record of records) {
     const { wallBaseMs, monoBaseNs } = records.headers[0]!;
+    monoZeroMs = wallBaseMs - monoBaseNs / 1e6;
     const atMs = wallBaseMs + (record.monoNs - monoBaseNs) / 1e6;
     lastMs = Math.max(lastMs, atMs);
     if (record.kind === JournalKind.Turns) {
@@ -109,10 +132,11 @@ export function readRunFacts(journal: RunJournal): RunFacts {
       }
     } else if (record.kind === JournalKind.OutboundBytes) {
       const text = Buffer.from(record.bytes).toString("latin1");
+      const request = requestOf(text, atMs);
+      if (request === undefined) continue;
       const id = POST.exec(text)?.[1];
-      if (id === undefined) continue;
-      const cloids = [...text.matchAll(CLOID)].map((m) => m[1]!);
-      requests.set(Number(id), { sentMs: atMs, answeredMs: Number.NaN, cloids });
+      requests.set(id === undefined ? `paper ${requests.size}` : Number(id), request);
+      if (id === undefined) for (const cloid of request.cloids) byCloid.set(cloid, request);
     } else if (record.kind === JournalKind.InboundFrame) {
       const value = parsed(record.bytes);
       if (record.stream === JournalStream.Http) {
@@ -133,11 +157,16 @@ export function readRunFacts(journal: RunJournal): RunFacts {
         }
         continue;
       }
-      const { channel, data } = (value ?? {}) as { channel?: unknown; data?: Raw };
+      const { channel, data, response } = (value ?? {}) as { channel?: unknown; data?: Raw; response?: Raw };
       if (channel === "userFills") takeFills((data?.["fills"] as Raw[] | undefined) ?? [], atMs);
       else if (channel === "post") {
         const request = requests.get(Number(data?.["id"]));
-        if (request !== undefined && Number.isNaN(request.answeredMs)) request.answeredMs = atMs;
+        const payload = (data?.["response"] as Raw | undefined)?.["payload"] as Raw | undefined;
+        if (request !== undefined) answer(request, atMs, payload?.["response"] as Raw | undefined);
+      } else if (setup.paper !== undefined && channel === undefined && response !== undefined) {
+        const cloid = /"cloid":"(0x[0-9a-f]{32})"/.exec(Buffer.from(record.bytes).toString("latin1"))?.[1];
+        const request = byCloid.get(cloid ?? "");
+        if (request !== undefined) answer(request, atMs, response);
       } else if (channel === "orderUpdates") {
         for (const u of (data as unknown as Raw[]) ?? []) {
           const order = u["order"] as Raw;
@@ -160,6 +189,7 @@ export function readRunFacts(journal: RunJournal): RunFacts {
   }
   return {
     setup,
+    monoZeroMs,
     startMs: Number.isNaN(startMs) ? setup.startedAtMs : startMs,
     stopMs: Number.isNaN(stopMs) ? lastMs : stopMs,
     fills: [...fills.values()].sort((a, b) => a.exchMs - b.exchMs),
@@ -170,6 +200,54 @@ export function readRunFacts(journal: RunJournal): RunFacts {
 }
 
 type Raw = Readonly<Record<string, unknown>>;
+
+/** Notes the first answer. */
+function answer(request: RunRequest, atMs: number, response: Raw | undefined): void {
+  if (!Number.isNaN(request.answeredMs)) return;
+  request.answeredMs = atMs;
+  const statuses = (response?.["data"] as Raw | undefined)?.["statuses"];
+  if (!Array.isArray(statuses)) return;
+  request.statuses = (statuses as (Raw | string)[]).map((s): RunStatus => {
+    if (typeof s === "string") return s === "success" ? "success" : undefined;
+    const known = (s["resting"] ?? s["filled"]) as Raw | undefined;
+    if (known !== undefined) return { oid: Number(known["oid"]) };
+    return s["error"] === undefined ? undefined : "error";
+  });
+}
+
+/** A message of orders as the socket got it, with the venue's envelope or, on paper, without. */
+function requestOf(text: string, sentMs: number): RunRequest | undefined {
+  if (!ACTION.test(text)) return undefined;
+  const whole = parsed(Buffer.from(text, "latin1")) as Raw | undefined;
+  const inner = (whole?.["request"] as Raw | undefined)?.["payload"] ?? whole;
+  const action = ((inner as Raw | undefined)?.["action"] ?? inner) as Raw | undefined;
+  const { type, orders, modifies, cancels } = (action ?? {}) as Readonly<Record<string, readonly Raw[]>>;
+  const kind = KINDS[String(type)];
+  if (kind === undefined) return undefined;
+  const list = orders ?? modifies?.map((m) => m["order"] as Raw) ?? cancels ?? [];
+  const made = list.map((o) => ({
+    cloid: String(o["c"] ?? o["cloid"] ?? ""),
+    venueAssetId: Number(o["a"] ?? o["asset"]),
+    side: o["b"] === true ? Side.Buy : Side.Sell,
+    px: Number(o["p"]),
+    sz: Number(o["s"]),
+  }));
+  return {
+    kind,
+    sentMs,
+    answeredMs: Number.NaN,
+    cloids: kind === "cancel" ? [] : made.map((o) => o.cloid),
+    orders: made,
+    statuses: [],
+  };
+}
+
+const ACTION = /"type":"(?:order|batchModify|cancelByCloid)"/;
+const KINDS: Readonly<Record<string, RunRequest["kind"]>> = {
+  order: "place",
+  batchModify: "modify",
+  cancelByCloid: "cancel",
+};
 
 function parsed(bytes: Uint8Array): unknown {
   try {

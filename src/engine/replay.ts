@@ -9,6 +9,7 @@ import { Rng, type Timers } from "../domain/index.js";
 import { CellWriter, RingConsumer, RingProducer } from "../rings/index.js";
 import {
   JournalError,
+  type JournalHeader,
   JournalKind,
   JournalReader,
   type JournalRecord,
@@ -100,12 +101,17 @@ export async function replayJournal(o: ReplayOptions): Promise<ReplayReport> {
 export function readSetup(journal: RunJournal): { setup: SessionSetup; reader: () => JournalReader } {
   const files = journal.threads.get("main");
   const fail = (why: string): JournalError =>
-    new JournalError("not_replayable", `${journal.dir}/${journal.runId} cannot be replayed: ${why}`);
+    new JournalError(
+      "not_replayable",
+      `${journal.dir}/${journal.runId} cannot be replayed, fitted, reconciled or made a tape of: ${why}`,
+    );
   if (files === undefined) throw fail("its main thread's journal is missing");
   const first = new JournalReader(files);
   for (const record of first) {
     if (first.headers[0]!.segmentIndex !== 0)
-      throw fail("its beginning was pruned; raise engine.journal_max_mib for longer runs");
+      throw fail(
+        `its beginning was pruned, ${pruned(first.headers[0]!)}, and with it what the run was made of. Give longer runs a larger [engine] journal_max_mib, or \`run --record DIR\`: a tape of the market and of own orders, of any length`,
+      );
     if (record.kind === JournalKind.Turns) break;
     if (record.kind !== JournalKind.Session) continue;
     const setup = unpacked(Buffer.from(record.bytes).toString("utf8")) as SessionSetup;
@@ -115,6 +121,9 @@ export function readSetup(journal: RunJournal): { setup: SessionSetup; reader: (
   }
   throw fail("it holds no session (an older build's, or the start failed)");
 }
+
+const pruned = ({ prunedSegments: n, prunedBytes }: JournalHeader): string =>
+  `${n} segment${n === 1 ? "" : "s"} of ${(prunedBytes / 2 ** 20).toFixed(0)} MiB`;
 
 class Replay {
   divergence: Divergence | undefined;
@@ -154,7 +163,10 @@ class Replay {
 
   async executor(): Promise<void> {
     // Loaded on demand, as in a run.
-    if (this.setup.paper !== undefined) this.openPaper = (await import("./paper.js")).paperAccount;
+    if (this.setup.paper !== undefined) {
+      this.openPaper = (await import("./paper.js")).paperAccount;
+      this.checkPaperFeed();
+    }
     const player = new TurnPlayer();
     const reader = this.reader();
     let engine: PlayedEngine | undefined;
@@ -243,6 +255,18 @@ class Replay {
         live.pollTrader();
       },
     };
+  }
+
+  /** @throws {JournalError} Without the whole feed the exchange of a paper run does something else. */
+  private checkPaperFeed(): void {
+    const { dir, runId, threads } = this.o.journal;
+    const feed = new JournalReader(threads.get("ingest") ?? []);
+    for (const _record of feed) break;
+    if (feed.headers[0]?.segmentIndex === 0) return;
+    throw new JournalError(
+      "not_replayable",
+      `${dir}/${runId} cannot be replayed: the beginning of the feed's journal is gone, which moved the paper exchange. Give longer runs a larger [engine] journal_max_mib`,
+    );
   }
 
   /** The next records of the feed, to the ring of the exchange in this process. */

@@ -48,7 +48,7 @@ export {
   type LockKey,
   openDataDir,
 } from "./locks.js";
-export { findRunJournal, type RunJournal } from "./run-journal.js";
+export { findRunJournal, isRunJournal, type RunJournal } from "./run-journal.js";
 export {
   type BlockInfo,
   FILE_EXTENSION,

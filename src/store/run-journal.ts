@@ -1,6 +1,7 @@
 import { existsSync, statSync } from "node:fs";
 import { basename, dirname } from "node:path";
 import { JournalError } from "./journal.js";
+import { SEGMENT_FILE } from "./journal-format.js";
 import { listJournals } from "./journal-reader.js";
 
 /** The journals of one run. */
@@ -9,6 +10,16 @@ export interface RunJournal {
   readonly runId: string;
   /** Segments in order, by thread. */
   readonly threads: ReadonlyMap<string, readonly string[]>;
+}
+
+/** Whether a path is what `findRunJournal` takes: a segment, DIR/RUNID of a run that is there, or a folder with journals. */
+export function isRunJournal(path: string): boolean {
+  const info = statSync(path, { throwIfNoEntry: false });
+  if (info?.isFile() === true) return SEGMENT_FILE.test(basename(path));
+  const dir = info?.isDirectory() === true ? path : dirname(path);
+  if (statSync(dir, { throwIfNoEntry: false })?.isDirectory() !== true) return false;
+  const wanted = info === undefined ? basename(path) : undefined;
+  return listJournals(dir).some((j) => wanted === undefined || j.runId === wanted);
 }
 
 /**

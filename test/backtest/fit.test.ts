@@ -2,6 +2,7 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { readTapeMarket } from "../../src/backtest/fit-run.js";
 import {
   type FittedModels,
   fitDelay,
@@ -10,6 +11,7 @@ import {
   loadFitted,
   modelsOf,
 } from "../../src/backtest/index.js";
+import { readOwnRequests } from "../../src/backtest/own-latency.js";
 import { Rng } from "../../src/domain/index.js";
 import { readRunFacts } from "../../src/engine/journal-facts.js";
 import { journalToTape } from "../../src/engine/journal-tape.js";
@@ -90,7 +92,7 @@ describe("a journal with known delays and a known queue", () => {
     for (const power of powers) {
       const own = mkdtempSync(join(dir, "journal-"));
       const journal = await syntheticJournal(own, 10 + power, { ...TRUTH, power });
-      const { path } = journalToTape(journal, join(own, "run.mmt"));
+      const { path } = journalToTape(journal, power === 2 ? join(dir, "two.mmt") : join(own, "run.mmt"));
       fits.set(power, fitRun(readRunFacts(journal), journal.runId, path, 1_760_000_000_000));
     }
   });
@@ -141,6 +143,20 @@ describe("a journal with known delays and a known queue", () => {
     );
   });
 
+  test("its tape holds the run's requests and the venue's words, and no book with ourselves in it", () => {
+    const tape = join(dir, "two.mmt");
+    const { requests } = readOwnRequests([tape]);
+    expect(requests).toHaveLength(TRUTH.orders);
+    const mean = (of: (r: (typeof requests)[number]) => number): number =>
+      requests.reduce((sum, r) => sum + of(r), 0) / requests.length / 1e6;
+    const expected = (d: { medianMs: number; sigma: number }): number =>
+      d.medianMs * Math.exp(d.sigma ** 2 / 2);
+    // The venue's stamps are cut to whole milliseconds.
+    expect(Math.abs(mean((r) => r.thereNs - r.sentNs) + 0.5 - expected(TRUTH.order))).toBeLessThan(2.5);
+    expect(Math.abs(mean((r) => r.heardNs - r.thereNs) - 0.5 - expected(TRUTH.ack))).toBeLessThan(1);
+    expect(readTapeMarket(tape, "BTC").ownOrders).toBe("apart");
+  });
+
   test("what could not be fitted falls back to the defaults and says so", () => {
     const fit = fits.get(2)!;
     const { queue, assumptions } = modelsOf({ ...fit, queue: null });
@@ -153,5 +169,28 @@ describe("a journal with known delays and a known queue", () => {
     writeFileSync(file, "{}");
     expect(() => loadFitted(file)).toThrow(/other\.json is not a file of fitted models/);
     expect(() => loadFitted(join(dir, "none.json"))).toThrow(/none\.json cannot be read/);
+  });
+});
+
+describe("the journal of a paper run", () => {
+  const dir = mkdtempSync(join(tmpdir(), "mm-fit-paper-"));
+  afterAll(() => rmSync(dir, { recursive: true, force: true }));
+
+  test("gives back its queue, whatever lies between the clocks, and the latencies that were assumed", async () => {
+    const journal = await syntheticJournal(dir, 12, { ...TRUTH, offsetMs: 730.25, isPaper: true });
+    const { path } = journalToTape(journal, join(dir, "run.mmt"));
+    const fit = fitRun(readRunFacts(journal), journal.runId, path, 1_760_000_000_000);
+    const q = fit.queue!;
+    expect(q.fills).toBeGreaterThan(50);
+    expect(Math.abs(q.n - TRUTH.power), `n ${q.n}`).toBeLessThan(0.5);
+    expect(fit.latency).toMatchObject({ order: null, ack: null });
+    const { latency, assumptions } = modelsOf(fit);
+    expect(latency.order).toEqual({ kind: "lognormal", ...TRUTH.order });
+    expect(latency.ack).toEqual({ kind: "lognormal", ...TRUTH.ack });
+    expect(assumptions.join("\n")).toMatch(
+      /order latency: log-normal, median 35 ms.*assumed by the paper run/,
+    );
+    expect(readTapeMarket(path, "BTC").ownOrders).toBe("paper");
+    expect(() => readOwnRequests([path])).toThrow(/paper run's/);
   });
 });

@@ -22,6 +22,8 @@ export interface Truth {
   readonly orders: number;
   /** Our clock minus the venue's, with the way of the fastest message, ms. */
   readonly offsetMs: number;
+  /** A paper run's: its exchange stamps on our clock, late by the feed's mean, and its books do not show us. */
+  readonly isPaper?: boolean;
 }
 
 const START_MS = 1_760_000_000_000;
@@ -87,6 +89,8 @@ export async function syntheticJournal(dir: string, seed: number, truth: Truth):
       },
       delayMs,
     );
+  const isPaper = truth.isPaper === true;
+  const meanFeedMs = truth.feed.medianMs * Math.exp(truth.feed.sigma ** 2 / 2);
   const model = queueModel({ kind: "power", n: truth.power });
   let exchMs = START_MS + 1000;
   let tid = 1;
@@ -115,21 +119,32 @@ export async function syntheticJournal(dir: string, seed: number, truth: Truth):
       JournalKind.OutboundBytes,
       JournalStream.Private,
       sentMs,
-      `{"method":"post","id":${i + 1},"request":{"type":"action","payload":{"action":{"type":"order","orders":[{"a":0,"c":"${cloid}"}]}}}}`,
+      isPaper
+        ? `{"type":"order","orders":[{"a":0,"c":"${cloid}"}],"grouping":"na"}`
+        : `{"method":"post","id":${i + 1},"request":{"type":"action","payload":{"action":{"type":"order","orders":[{"a":0,"c":"${cloid}"}]}}}}`,
     );
     const thereMs = sentMs + draw(truth.order);
     exchMs = Math.floor(thereMs - truth.offsetMs);
     const update = (status: string, sz: number, atMs: number): void =>
       put("main", JournalKind.InboundFrame, JournalStream.Private, atMs, {
         channel: "orderUpdates",
-        data: [{ order: order(sz), status, statusTimestamp: exchMs }],
+        data: [
+          {
+            order: order(sz),
+            status,
+            statusTimestamp: isPaper ? Math.floor(exchMs + truth.offsetMs + meanFeedMs) : exchMs,
+          },
+        ],
       });
     const ackMs = draw(truth.ack);
     update("open", 20_000, thereMs + ackMs);
-    put("main", JournalKind.InboundFrame, JournalStream.Private, thereMs + ackMs, {
-      channel: "post",
-      data: { id: i + 1, response: { type: "action", payload: { status: "ok" } } },
-    });
+    const answer = {
+      status: "ok",
+      response: { type: "order", data: { statuses: [{ resting: { oid, cloid } }] } },
+    };
+    const answered = { channel: "post", data: { id: i + 1, response: { type: "action", payload: answer } } };
+    const stream = JournalStream.Private;
+    put("main", JournalKind.InboundFrame, stream, thereMs + ackMs, isPaper ? answer : answered);
     let ahead = others;
     let ours = 20_000;
     for (let step = 0; step < 12 && ours > 0; step++) {
@@ -166,7 +181,7 @@ export async function syntheticJournal(dir: string, seed: number, truth: Truth):
                   px: String(PX),
                   sz: lots(filled),
                   side: "B",
-                  time: exchMs,
+                  time: isPaper ? Math.floor(exchMs + truth.offsetMs) : exchMs,
                   startPosition: String(tid),
                   oid,
                   crossed: false,
@@ -182,13 +197,13 @@ export async function syntheticJournal(dir: string, seed: number, truth: Truth):
         others = Math.max(0, others - (print - filled));
         ours -= filled;
       }
-      book(exchMs, Math.max(1, others + ours));
+      book(exchMs, Math.max(1, isPaper ? others : others + ours));
     }
     exchMs += 100;
     update(ours === 0 ? "filled" : "canceled", ours, exchMs + truth.offsetMs + 20);
   }
   const writers = { main: make("main"), ingest: make("ingest") };
-  writers.main.append(JournalKind.Session, 0, Buffer.from(packed(setup())));
+  writers.main.append(JournalKind.Session, 0, Buffer.from(packed(setup(truth))));
   frames.sort((a, b) => a.atMs - b.atMs);
   for (const f of frames) {
     const writer = writers[f.thread];
@@ -200,7 +215,7 @@ export async function syntheticJournal(dir: string, seed: number, truth: Truth):
   return findRunJournal(join(dir, "synthetic"));
 }
 
-function setup(): SessionSetup {
+function setup(truth: Truth): SessionSetup {
   const instrument = {
     asset: 0,
     venueAssetId: 0,
@@ -224,6 +239,20 @@ function setup(): SessionSetup {
       wsUrl: "ws://127.0.0.1/ws",
     },
     instruments: [instrument],
+    ...(truth.isPaper === true
+      ? {
+          paper: {
+            equityUsd: 100_000,
+            queue: { kind: "power", n: truth.power },
+            latency: {
+              feed: { kind: "tape", floorMs: 5 },
+              order: { kind: "lognormal", ...truth.order },
+              ack: { kind: "lognormal", ...truth.ack },
+            },
+            fees: { makerBps: 1.5, takerBps: 4.5 },
+          },
+        }
+      : {}),
   };
   return given as SessionSetup;
 }

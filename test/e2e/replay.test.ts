@@ -1,7 +1,7 @@
 import { readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { beforeAll, describe, expect, test } from "vitest";
-import type { RunReconciliation } from "../../src/backtest/index.js";
+import type { FittedModels, RunReconciliation } from "../../src/backtest/index.js";
 import { type ReplayOptions, replayJournal } from "../../src/engine/replay.js";
 import { findRunJournal, JournalKind, JournalReader } from "../../src/store/index.js";
 import { Program, type Workspace, workspace } from "./program.js";
@@ -55,6 +55,22 @@ describe.concurrent("runs that ended otherwise", () => {
       expect(report).toMatchObject({ isIdentical: true, divergence: undefined, gaps: [], strays: 0 });
       expect(report.outbound).toBeGreaterThan(5);
       expect(report.laddersCompared).toBe(report.ladders);
+
+      // What its exchange assumed is known; the run is compared with its backtest under just that.
+      const journal = join(w.dir, "data", "journal");
+      const file = join(w.dir, "fitted.json");
+      const fit = await new Program(["fit", journal, "--out", file]).finished;
+      expect(fit.code, fit.out).toBe(0);
+      expect(fit.out).toMatch(/order latency: log-normal, median 40 ms, sigma 0.4, assumed by the paper run/);
+      expect((JSON.parse(readFileSync(file, "utf8")) as FittedModels).assumed?.ack).toEqual({
+        ...{ kind: "lognormal", medianMs: 20, sigma: 0.4 },
+      });
+      const compared = await new Program(["reconcile", journal, "--json"]).finished;
+      expect(compared.code, compared.out).toBe(0);
+      const { markets, notes, assumptions } = JSON.parse(compared.out) as RunReconciliation;
+      expect(assumptions[0]).toMatch(/^a paper run: queue and latencies are those that its exchange assumed/);
+      expect(notes).toEqual([]);
+      expect(markets[0]!.liveFills).toBe(w.summary()["fills"]);
     } finally {
       venue.child.kill("SIGTERM");
       await venue.finished;
@@ -175,6 +191,39 @@ describe("a recorded run through this build", () => {
     );
     // A handful of fills in real time, whose share that matches is chance; on a virtual clock all of them do (backtest/paper.test.ts).
     if (liveFills >= 8) expect(matchedShare).toBeGreaterThan(0);
+  });
+
+  test("becomes a tape, with its own orders, which a backtest takes its latencies from", async () => {
+    const journal = join(calm.dir, "data", "journal");
+    const tape = join(calm.dir, "run.mmt");
+    const made = await new Program(["tape", "convert", journal, tape, "--json"]).finished;
+    expect(made.code, made.out).toBe(0);
+    const { records, ownRecords } = JSON.parse(made.out) as { records: number; ownRecords: number };
+    expect(records).toBeGreaterThan(100);
+    expect(ownRecords).toBeGreaterThan(10);
+    const info = await new Program(["tape", "verify", tape]).finished;
+    expect(info.code, info.out).toBe(0);
+    const words = ["--order-latency", "tape", "--ack-latency", "tape", "--summary", join(calm.dir, "b.json")];
+    const tested = await new Program(["backtest", "--tape", tape, ...words]).finished;
+    expect(tested.code, tested.out).toBe(0);
+    const ofTape = JSON.parse(readFileSync(join(calm.dir, "b.json"), "utf8")) as { journalSha256: string };
+    // The journal itself is as good.
+    const direct = await new Program(["backtest", "--tape", journal, ...words]).finished;
+    expect(direct.code, direct.out).toBe(0);
+    expect(direct.out).toContain(ofTape.journalSha256);
+  });
+
+  test("is refused where a tape is wanted, with what to do", async () => {
+    const journal = join(calm.dir, "data", "journal");
+    const info = await new Program(["tape", "info", journal]).finished;
+    expect(info.code).toBe(1);
+    expect(info.out).toMatch(
+      /^error: \S+ is a run's journal: make a tape .* `market-maker tape convert \S+ run\.mmt`/m,
+    );
+    const odd = await new Program(["tape", "convert", journal, join(calm.dir, "o.mmt"), "--sz-decimals", "3"])
+      .finished;
+    expect(odd.code).toBe(1);
+    expect(odd.out).toMatch(/^error: tape convert: a journal's markets and grid .*leave out --sz-decimals/m);
   });
 
   test("no secret is in the journal", () => {
