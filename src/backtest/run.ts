@@ -69,6 +69,7 @@ export interface BacktestResult {
 const ADDRESS = "0x5151515151515151515151515151515151515151";
 const DEFAULT_EQUITY_USD = 100_000;
 const PROGRESS_EVERY_RECORDS = 16_384;
+const FEED_ALIVE_MS = 500;
 const AUDIT_EVERY_MS = 60_000;
 const NAMES_SHOWN = 24;
 /** How often a market that is told by changes is looked at for having none. */
@@ -269,7 +270,10 @@ class BacktestRun {
     await time.settle(started);
     const wallMs = nowMs() - from;
     const endNs = time.monoNs();
+    // The market goes on where a tape ends: taking the orders off over a slow way may last longer than data may be old.
+    const stopAlive = time.every(FEED_ALIVE_MS, () => this.engine.executor.onFeedActivity(0, time.monoNs()));
     const report = this.killed ?? (await time.settle(this.engine.stop()));
+    stopAlive();
     await this.gateway.close();
     this.recorder.end(this.tMs(endNs), this.row());
     const series = this.recorder.finish();

@@ -73,6 +73,17 @@ describe("backtest", () => {
     expect(records).toBe(files[0]!.summary.journalRecords);
   });
 
+  test("the tape's end is no stale feed, however long it takes to take the orders off", async () => {
+    const slow = { kind: "constant", ms: 1_200 } as const;
+    const { summary } = await runBacktest(
+      options({ latency: { feed: { kind: "tape", floorMs: 5 }, order: slow, ack: slow } }),
+    );
+    expect(summary.ordersPlaced).toBeGreaterThan(5);
+    expect(summary.killReason).toBeNull();
+    expect(summary.stopReason).toBe("end of tape");
+    expect(summary.restingOrdersAtExit).toBe(0);
+  });
+
   test("a later start and an earlier end cut the run", async () => {
     const { summary } = await runBacktest(options({ fromMs: BASE_MS + 60_000, toMs: BASE_MS + 120_000 }));
     expect(Date.parse(summary.from)).toBeGreaterThanOrEqual(BASE_MS + 59_000);
