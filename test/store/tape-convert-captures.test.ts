@@ -7,7 +7,8 @@ import * as abi from "../../src/abi/layout.js";
 import { RecordKind } from "../../src/abi/layout.js";
 import { openTape } from "../../src/store/index.js";
 import { type ConvertResult, convertToTape } from "../../src/store/tape/convert/index.js";
-import { TapeFileReader } from "../../src/store/tape/file/index.js";
+import { TapeFileReader, TapeFileWriter } from "../../src/store/tape/file/index.js";
+import { FileSource } from "../../src/store/tape/tools/file-source.js";
 import { verifyTape } from "../../src/store/tape/tools/index.js";
 import { hasSharedData, SHARED_DATA, titleFor } from "./shared-data.js";
 import { eachRecord, type RecordView } from "./tape-records.js";
@@ -224,6 +225,45 @@ describe.skipIf(!hasSharedData)(titleFor("every capture converts and verifies"),
     const raw = await convert("order-level/bitstamp_btcusd_20150501_raw.log.gz");
     expect(csv.counts.OrderEvent).toBe(raw.counts.OrderEvent);
     expect(csv.counts.BookDelta).toBe(raw.counts.BookDelta);
+  });
+
+  test("bitstamp: single orders alone make the simulator's books, and its prints", async () => {
+    const { path, meta } = await convert("order-level/bitstamp_btcusd_20150501_raw.log.gz");
+    const alone = join(dir, "orders-alone.mmt");
+    const writer = new TapeFileWriter({ path: alone, meta });
+    const source = new FileSource(path);
+    while (await source.fill()) {
+      const { kind, asset, f64, at, bodyBytes, recvNs } = source;
+      if (kind === RecordKind.OrderEvent) writer.append(kind, asset, f64, at, bodyBytes, recvNs);
+      source.pop();
+    }
+    source.close();
+    writer.close();
+    const books: string[][] = [];
+    const prints: number[] = [];
+    for (const one of [path, alone]) {
+      // Quiet seconds are no gaps here, with or without what else the tape holds.
+      const tape = await openTape(one, { maxSilenceMs: 60_000 });
+      const seen: string[] = [];
+      let lots = 0;
+      for (let e = tape.next(); e !== undefined; e = tape.next()) {
+        const side = (px: Float64Array, sz: Float64Array, n: number): string =>
+          `${px.subarray(0, n).join()} ${sz.subarray(0, n).join()}`;
+        if (e.kind === "trade") lots += e.szLots;
+        if (e.kind === "book")
+          seen.push(
+            `${e.recvMs - tape.startRecvMs} ${side(e.bidPxTicks, e.bidSzLots, e.bidCount)} | ${side(e.askPxTicks, e.askSzLots, e.askCount)}`,
+          );
+      }
+      books.push(seen);
+      prints.push(lots);
+    }
+    expect(books[0]!.length).toBeGreaterThan(5_000);
+    const first = books[0]!.findIndex((book, i) => book !== books[1]![i]);
+    expect(books[1]![first]).toEqual(books[0]![first]);
+    expect(books[1]).toHaveLength(books[0]!.length);
+    // The log's trades miss some fills of its orders.
+    expect(Math.abs(prints[1]! / prints[0]! - 1)).toBeLessThan(0.02);
   });
 
   test("bitstamp: the book rebuilt from orders is the exchange's own in its snapshots", async () => {

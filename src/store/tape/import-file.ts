@@ -5,6 +5,7 @@ import { type ColumnsBuilder, FLAG_BACKLOG, TAPE_LEVELS, TapeKind } from "./colu
 import { LevelBook } from "./convert/levels.js";
 import { RecordCursor, TapeFileReader } from "./file/reader.js";
 import type { Grid } from "./instruments.js";
+import { OrderLevels } from "./order-levels.js";
 import type { Recording } from "./recordings.js";
 import type { ImportTally } from "./stats.js";
 
@@ -13,10 +14,14 @@ const FIRST_OWN_TID = 2 ** 52;
 
 /**
  * Reads one market of a tape file as the simulator's events: books as they are, or sampled from level changes every `bookEveryMs`; the
- * tape's grid is brought onto `grid`, bids down, asks up. A state other than Live becomes a gap.
+ * tape's grid is brought onto `grid`, bids down, asks up. A state other than Live becomes a gap. Single orders make the levels, and the
+ * prints, of a tape that holds none itself.
  */
 export class TapeFileImporter {
   private readonly book = new LevelBook();
+  private readonly orders = new OrderLevels(this.book);
+  private hasLevels = false;
+  private hasTrades = false;
   private isSynced = false;
   private isChanged = false;
   /** The newest message is not over: the book may be crossed meanwhile. */
@@ -50,6 +55,7 @@ export class TapeFileImporter {
       const baseMs = Number(base / 1_000_000n);
       const baseNs = Number(base % 1_000_000n);
       const cursor = new RecordCursor();
+      this.look(reader, recording.asset);
       for (let block = reader.nextBlock(); block !== undefined; block = reader.nextBlock()) {
         cursor.load(block);
         while (cursor.next()) {
@@ -90,6 +96,10 @@ export class TapeFileImporter {
       case RecordKind.BookDelta:
         this.delta(c, recvMs, exchMs);
         return;
+      case RecordKind.OrderEvent:
+        if (this.hasLevels) this.tally.ignoredLines++;
+        else this.order(c, recvMs, exchMs);
+        return;
       case RecordKind.FeedStatus:
         if (u8[c.at + abi.FEED_STATUS_STATE] === abi.FeedState.Live) return;
         this.lose(recvMs, exchMs);
@@ -97,6 +107,42 @@ export class TapeFileImporter {
       default:
         this.tally.ignoredLines++;
     }
+  }
+
+  /** Which kinds of records there are decides what is made of single orders. */
+  private look(reader: TapeFileReader, asset: number): void {
+    const kinds = new Set<RecordKind>();
+    if (reader.blocks.some((b) => b.levelUpdates > 0)) kinds.add(RecordKind.BookDelta);
+    else {
+      const cursor = new RecordCursor();
+      for (let block = reader.nextBlock(); block !== undefined; block = reader.nextBlock()) {
+        cursor.load(block);
+        while (cursor.next()) if (cursor.asset === asset) kinds.add(cursor.kind);
+      }
+      reader.rewind();
+    }
+    this.hasLevels = kinds.has(RecordKind.BookDelta) || kinds.has(RecordKind.Book);
+    this.hasTrades = this.hasLevels || kinds.has(RecordKind.Trade);
+  }
+
+  private order(c: RecordCursor, recvMs: number, exchMs: number): void {
+    const { f64, i64, u8 } = c.block!;
+    const at = c.at >> 3;
+    const px = f64[at + (abi.ORDER_EVENT_PX >> 3)]!;
+    const sz = f64[at + (abi.ORDER_EVENT_SZ >> 3)]!;
+    const side = u8[c.at + abi.ORDER_EVENT_SIDE] === 1 ? Side.Buy : Side.Sell;
+    const type = u8[c.at + abi.ORDER_EVENT_TYPE] as abi.OrderEventType;
+    const oid = i64[at + (abi.ORDER_EVENT_OID >> 3)]!;
+    const ownTicks = Math.round(px * this.pxPow);
+    const printed = this.orders.apply(type, oid, side, ownTicks, Math.round(sz * this.szPow));
+    const lots = Math.floor(printed * this.szScale + 1e-9);
+    if (lots > 0 && !this.hasTrades)
+      this.out.row(TapeKind.Trade, recvMs, exchMs, this.ticks(px, side), lots, -side, this.ownTids++);
+    this.isSynced = true;
+    this.isChanged = true;
+    // An aggressor may be listed before its trades.
+    this.isOpen = this.book.isCrossed;
+    if (!this.isOpen && recvMs >= this.nextBookMs) this.due ??= { recvMs, exchMs };
   }
 
   private trade(c: RecordCursor, recvMs: number, exchMs: number): void {
@@ -162,8 +208,10 @@ export class TapeFileImporter {
   /** @param recvMs Of the record that comes now. */
   private writeDue(recvMs: number): void {
     const { due, out, book } = this;
-    if (due === undefined || recvMs === due.recvMs || !this.isChanged || this.isOpen) return;
+    if (due === undefined || recvMs === due.recvMs || !this.isChanged) return;
     this.due = undefined;
+    // The message goes on later: its end makes a book due, at its own time.
+    if (this.isOpen) return;
     if (book.isCrossed) {
       // No exchange shows a crossed book, and which level is wrong cannot be known.
       this.tally.brokenChains++;
@@ -207,7 +255,7 @@ export class TapeFileImporter {
   }
 
   private lose(recvMs: number, exchMs: number): void {
-    this.book.clear();
+    this.orders.clear();
     this.isSynced = false;
     this.isChanged = false;
     this.isOpen = false;
