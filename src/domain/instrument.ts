@@ -120,10 +120,32 @@ export function decimalToWire(value: number, decimals: number): string {
  * @returns undefined for anything that is not a plain non-negative decimal, or has more significant decimals than the grid.
  */
 export function wireToDecimal(text: string, decimals: number): number | undefined {
-  const m = /^(\d{1,15})(?:\.(\d+))?$/.exec(text);
-  if (!m) return undefined;
-  const frac = (m[2] ?? "").replace(/0+$/, "");
-  if (frac.length > decimals) return undefined;
-  const value = Number(m[1]) * pow10(decimals) + Number(frac.padEnd(decimals, "0") || "0");
+  const { length } = text;
+  let at = 0;
+  let whole = 0;
+  for (; at < length; at++) {
+    const digit = text.charCodeAt(at) - ZERO;
+    if (digit < 0 || digit > 9) break;
+    whole = whole * 10 + digit;
+  }
+  if (at === 0 || at > WHOLE_DIGITS_MAX) return undefined;
+  let frac = 0;
+  let missing = decimals;
+  if (at < length) {
+    if (text.charCodeAt(at) !== POINT || at + 1 === length) return undefined;
+    for (at++; at < length; at++) {
+      const digit = text.charCodeAt(at) - ZERO;
+      if (digit < 0 || digit > 9) return undefined;
+      if (missing > 0) {
+        frac = frac * 10 + digit;
+        missing--;
+      } else if (digit > 0) return undefined;
+    }
+  }
+  const value = whole * pow10(decimals) + frac * pow10(missing);
   return Number.isSafeInteger(value) ? value : undefined;
 }
+
+const WHOLE_DIGITS_MAX = 15;
+const ZERO = 48;
+const POINT = 46;

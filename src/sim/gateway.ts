@@ -30,8 +30,9 @@ import type {
   SendTimings,
   WireTap,
 } from "../venues/port.js";
-import type { FillWire } from "./account.js";
+import type { FillWire, OrderUpdateWire } from "./account.js";
 import type { Action, OrderWire } from "./actions.js";
+import type { ExchangeResponse } from "./answers.js";
 import { type DelayRange, drawMs } from "./blocks.js";
 import type { Wire } from "./fault-carrier.js";
 import { Lane } from "./lane.js";
@@ -100,6 +101,29 @@ interface Pending {
   readonly wire: Wire | undefined;
   cancelTimer: () => void;
 }
+
+/**
+ * What one end says to the other: the value, and the text that faults, taps and journals see. Both ends are in this process, so the
+ * value need not be parsed back, unless a fault has changed the text on its way.
+ */
+class Said<T> {
+  readonly text: string;
+
+  constructor(private readonly value: T) {
+    this.text = JSON.stringify(value);
+  }
+
+  heardAs(text: string): T {
+    return text === this.text ? this.value : (JSON.parse(text) as T);
+  }
+}
+
+type PrivateMessage =
+  | { readonly channel: "orderUpdates"; readonly data: readonly OrderUpdateWire[] }
+  | {
+      readonly channel: "userFills";
+      readonly data: { readonly isSnapshot?: true; readonly fills: readonly FillWire[] };
+    };
 
 export interface SimGatewayCounters {
   sent: number;
@@ -199,12 +223,12 @@ export class SimGateway implements OrderGateway {
   private open(): void {
     this.wire = this.o.venue.wire();
     this.stopListening = this.o.venue.listenPrivate(this.o.address, {
-      onOrderUpdates: (updates) => this.push("orderUpdates", updates),
-      onFills: (fills) => this.push("userFills", { fills }),
+      onOrderUpdates: (data) => this.push({ channel: "orderUpdates", data }),
+      onFills: (fills) => this.push({ channel: "userFills", data: { fills } }),
     });
     this.events?.onConnected();
     const fills = this.recentFills();
-    if (fills.length > 0) this.push("userFills", { isSnapshot: true, fills });
+    if (fills.length > 0) this.push({ channel: "userFills", data: { isSnapshot: true, fills } });
   }
 
   private cut(reason: string): void {
@@ -232,14 +256,15 @@ export class SimGateway implements OrderGateway {
 
   // ── events in ───────────────────────────────────────────────────────────────────────────────────────────────────────
 
-  private push(channel: "orderUpdates" | "userFills", data: unknown): void {
+  private push(message: PrivateMessage): void {
     const { wire } = this;
     if (wire === undefined) return;
+    const said = new Said(message);
     this.o.venue.carrier.push(
       wire,
-      JSON.stringify({ channel, data }),
-      (frame) => {
-        if (wire === this.wire) this.down.send(() => this.onFrame(frame));
+      said.text,
+      (text) => {
+        if (wire === this.wire) this.down.send(() => this.onFrame(text, said));
       },
       () => this.disconnectSoon(),
     );
@@ -250,16 +275,12 @@ export class SimGateway implements OrderGateway {
     this.time.after(0, () => this.disconnect("fault"));
   }
 
-  private onFrame(frame: string): void {
-    this.o.tap?.inbound("private", Buffer.from(frame), this.time.monoNs());
-    const { channel, data } = JSON.parse(frame) as { channel: string; data: unknown };
+  private onFrame(text: string, said: Said<PrivateMessage>): void {
+    this.o.tap?.inbound("private", Buffer.from(text), this.time.monoNs());
     const { reader } = this.o;
-    if (channel === "orderUpdates") {
-      this.events?.onOrderUpdates(reader.orderUpdates(data as readonly unknown[]));
-      return;
-    }
-    const { fills, isSnapshot } = data as { fills: readonly unknown[]; isSnapshot?: boolean };
-    this.events?.onFills(reader.fills(fills, isSnapshot === true));
+    const { channel, data } = said.heardAs(text);
+    if (channel === "orderUpdates") this.events?.onOrderUpdates(reader.orderUpdates(data));
+    else this.events?.onFills(reader.fills(data.fills, data.isSnapshot === true));
   }
 
   // ── actions out ─────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -382,18 +403,28 @@ export class SimGateway implements OrderGateway {
     const { venue, reader, address, instruments } = this.o;
     const { wire, kind, count } = pending;
     const stream = wire === undefined ? "http" : "post";
+    let said: Said<ExchangeResponse> | undefined;
     const read = (text: string): void => {
       this.o.tap?.inbound(
         pending.wire === undefined ? "http" : "private",
         Buffer.from(text),
         this.time.monoNs(),
       );
-      const statuses = reader.acks(JSON.parse(text), kind, count, (i) => instruments[pending.assets[i]!]);
+      const answer: unknown = said === undefined ? JSON.parse(text) : said.heardAs(text);
+      const statuses = reader.acks(answer, kind, count, (i) => instruments[pending.assets[i]!]);
       this.settle(pending, statuses);
     };
     venue.carrier.request({ stream, endpoint: "exchange", action: action.type }, wire, {
       execute: (answer) =>
-        venue.submit({ address, action, nonce, answer: (response) => answer(JSON.stringify(response)) }),
+        venue.submit({
+          address,
+          action,
+          nonce,
+          answer: (response) => {
+            said = new Said(response);
+            answer(said.text);
+          },
+        }),
       give: read,
       fail: (status) => {
         const text = `${status} fault`;
