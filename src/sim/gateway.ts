@@ -31,10 +31,12 @@ import type {
   WireTap,
 } from "../venues/port.js";
 import type { FillWire, OrderUpdateWire } from "./account.js";
+import { actionText } from "./action-text.js";
 import type { Action, OrderWire } from "./actions.js";
-import type { ExchangeResponse } from "./answers.js";
+import { answerText, type ExchangeResponse } from "./answers.js";
 import { type DelayRange, drawMs } from "./blocks.js";
 import type { Wire } from "./fault-carrier.js";
+import { orderUpdatesFrame, type UserFills, userFillsFrame } from "./frames.js";
 import { Lane } from "./lane.js";
 import { dexNameOf } from "./universe.js";
 import type { SimVenue } from "./venue.js";
@@ -102,28 +104,24 @@ interface Pending {
   cancelTimer: () => void;
 }
 
+type PrivateMessage =
+  | { readonly channel: "orderUpdates"; readonly data: readonly OrderUpdateWire[] }
+  | { readonly channel: "userFills"; readonly data: UserFills };
+
 /**
  * What one end says to the other: the value, and the text that faults, taps and journals see. Both ends are in this process, so the
  * value need not be parsed back, unless a fault has changed the text on its way.
  */
 class Said<T> {
-  readonly text: string;
-
-  constructor(private readonly value: T) {
-    this.text = JSON.stringify(value);
-  }
+  constructor(
+    private readonly value: T,
+    readonly text: string,
+  ) {}
 
   heardAs(text: string): T {
     return text === this.text ? this.value : (JSON.parse(text) as T);
   }
 }
-
-type PrivateMessage =
-  | { readonly channel: "orderUpdates"; readonly data: readonly OrderUpdateWire[] }
-  | {
-      readonly channel: "userFills";
-      readonly data: { readonly isSnapshot?: true; readonly fills: readonly FillWire[] };
-    };
 
 export interface SimGatewayCounters {
   sent: number;
@@ -259,7 +257,7 @@ export class SimGateway implements OrderGateway {
   private push(message: PrivateMessage): void {
     const { wire } = this;
     if (wire === undefined) return;
-    const said = new Said(message);
+    const said = new Said(message, textOf(message));
     this.o.venue.carrier.push(
       wire,
       said.text,
@@ -357,7 +355,7 @@ export class SimGateway implements OrderGateway {
         if (status !== "ok") throw new Error(String(response));
       },
       (answer) =>
-        venue.submit({ address, action, nonce, answer: (response) => answer(JSON.stringify(response)) }),
+        venue.submit({ address, action, nonce, answer: (response) => answer(answerText(response)) }),
     );
   }
 
@@ -384,11 +382,7 @@ export class SimGateway implements OrderGateway {
     };
     this.counters.sent++;
     this.o.onSend?.(kind);
-    tap?.outbound(
-      pending.wire !== undefined ? "private" : "http",
-      Buffer.from(JSON.stringify(action)),
-      nowNs,
-    );
+    tap?.outbound(pending.wire !== undefined ? "private" : "http", Buffer.from(actionText(action)), nowNs);
     this.pending.set(pending.id, pending);
     pending.cancelTimer = this.time.after(requestTimeoutMs ?? REQUEST_TIMEOUT_MS, () => {
       if (!this.pending.delete(pending.id)) return;
@@ -421,7 +415,7 @@ export class SimGateway implements OrderGateway {
           action,
           nonce,
           answer: (response) => {
-            said = new Said(response);
+            said = new Said(response, answerText(response));
             answer(said.text);
           },
         }),
@@ -577,6 +571,9 @@ export class SimGateway implements OrderGateway {
     return inst;
   }
 }
+
+const textOf = (message: PrivateMessage): string =>
+  message.channel === "orderUpdates" ? orderUpdatesFrame(message.data) : userFillsFrame(message.data);
 
 const onDex = (dex: string): { readonly dex?: string } => (dex === "" ? {} : { dex });
 

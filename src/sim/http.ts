@@ -3,7 +3,7 @@
  */
 import type { HttpRequest, HttpResponse, TemplatedApp } from "uWebSockets.js";
 import { actionLength, type Envelope, parseEnvelope } from "./actions.js";
-import type { ExchangeResponse } from "./answers.js";
+import { answerText, type ExchangeResponse } from "./answers.js";
 import type { Counts } from "./connections.js";
 import { type ControlTarget, controlState, isControlError, runControl } from "./control.js";
 import type { FaultCarrier, RequestWay } from "./fault-carrier.js";
@@ -142,7 +142,7 @@ function answerExchangeRequest(gateway: Gateway, body: unknown, reply: HttpReply
   if (!spend(gateway, reply, ip, exchangeWeight(actionLength(envelope.action)))) return;
   reply.isDeferred = true;
   gateway.carrier.request({ stream: "http", endpoint: "exchange", action }, undefined, {
-    execute: (answer) => gateway.perform(envelope, (response) => answer(JSON.stringify(response))),
+    execute: (answer) => gateway.perform(envelope, (response) => answer(answerText(response))),
     ...waysOut(reply),
   });
 }

@@ -236,13 +236,13 @@ export class MarketDriver {
     this.schedule(0);
   }
 
-  /** A market has its first subscriber, or an audience is back. */
+  /** A market has its first subscriber, an audience is back, or work has come: what is due next may be due earlier than before. */
   wake(coin?: string): void {
     for (const m of this.options.markets) {
       if (m.isTape && m.coin === coin && !m.hasEnded && m.nextDueMs === Number.POSITIVE_INFINITY)
         m.begin(this.nowMs());
     }
-    this.schedule(0);
+    this.scheduleNext();
   }
 
   stop(): void {
@@ -254,6 +254,17 @@ export class MarketDriver {
     if (this.isStopped) return;
     this.cancelTimer?.();
     this.cancelTimer = this.options.timers.after(delayMs, () => this.run());
+  }
+
+  private scheduleNext(): void {
+    const { speed } = this.options;
+    if (speed === "max") {
+      this.schedule(0);
+      return;
+    }
+    const dueMs = Math.min(this.work.nextDueMs, this.earliest()?.nextDueMs ?? Number.POSITIVE_INFINITY);
+    if (dueMs === Number.POSITIVE_INFINITY) return;
+    this.schedule(Math.max(0, dueMs - this.scheduledMs(speed)) / speed);
   }
 
   private earliest(): SimMarket | undefined {

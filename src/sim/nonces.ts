@@ -22,11 +22,12 @@ export class NonceSet {
     if (i > 0 && kept[i - 1] === nonce) return `Invalid nonce: duplicate nonce ${nonce}`;
     if (kept.length === KEPT) {
       if (i === 0) return `Invalid nonce: nonce too low ${nonce} < ${kept[0]}`;
-      kept.splice(i, 0, nonce);
       kept.shift();
-    } else {
-      kept.splice(i, 0, nonce);
+      i--;
     }
+    // Nonces come in order but for what the network has mixed up.
+    if (i === kept.length) kept.push(nonce);
+    else kept.splice(i, 0, nonce);
     return undefined;
   }
 }

@@ -13,7 +13,14 @@ import type {
 import type { Connection, Connections } from "./connections.js";
 import type { ExchangeEvents } from "./exchange.js";
 import { FastContexts } from "./fast-contexts.js";
-import { bboFrame, bookFrame, contextFrame, tradesFrame } from "./frames.js";
+import {
+  bboFrame,
+  bookFrame,
+  contextFrame,
+  orderUpdatesFrame,
+  tradesFrame,
+  userFillsFrame,
+} from "./frames.js";
 import { allMids, visibleBook } from "./info/book.js";
 import { assetCtxs, midPx } from "./info/meta.js";
 import { aggregated, orderRecord } from "./info/orders.js";
@@ -264,7 +271,9 @@ export class Publisher implements ExchangeEvents, MarketOutlet {
       this.send("user", `userEvents:${user}`, () => data);
     const { orderUpdates, records, fills, nonUserCancels, fundings, ledger, liquidations, twapHistory } =
       events;
-    if (orderUpdates.length > 0) this.send("orderUpdates", `orderUpdates:${user}`, () => orderUpdates);
+    const orders = `orderUpdates:${user}`;
+    if (orderUpdates.length > 0 && this.topics.has(orders))
+      this.connections.publish(orders, orderUpdatesFrame(orderUpdates));
     list("userHistoricalOrders", records);
     if (fills.length > 0) this.sendFills(user, fills);
     if (nonUserCancels.length > 0) event({ nonUserCancel: nonUserCancels });
@@ -281,7 +290,7 @@ export class Publisher implements ExchangeEvents, MarketOutlet {
       const s = topic.subscription;
       const isAggregated = s.type === "userFills" && s.aggregateByTime;
       const shown = isAggregated ? aggregated(fills, this.info().exchange) : fills;
-      const frame = frameOf("userFills", { user, fills: shown });
+      const frame = userFillsFrame({ user, fills: shown });
       for (const c of topic.listeners) this.connections.send(c, frame);
     }
     this.send("user", `userEvents:${user}`, () => ({ fills }));

@@ -41,6 +41,13 @@ export interface PrivateListener {
   onFills(fills: readonly FillWire[]): void;
 }
 
+/** Who listens to an account, and what is to be told to them next. */
+interface Mailbox {
+  readonly listeners: PrivateListener[];
+  updates: OrderUpdateWire[];
+  fills: FillWire[];
+}
+
 /** Public data as the markets make it; views are only lent. */
 export interface PublicListener extends MarketOutlet {
   readonly coin: string;
@@ -67,10 +74,11 @@ export class SimVenue implements ExchangeEvents, MarketOutlet {
   private readonly driver: MarketDriver;
   private readonly blocks: BlockScheduler;
   private readonly simMarkets = new Map<Market, SimMarket>();
-  private readonly privates = new Map<Account, PrivateListener[]>();
+  private readonly privates = new Map<Account, Mailbox>();
   private readonly publics: PublicListener[] = [];
-  private readonly orderUpdates = new Map<Account, OrderUpdateWire[]>();
-  private readonly fills = new Map<Account, FillWire[]>();
+  /** Those with news since the last flush, in order of their first. */
+  private updated: Mailbox[] = [];
+  private filled: Mailbox[] = [];
   private readonly stops: (() => void)[] = [];
   private wires = 0;
   /** Called after every action and market step, when the books are at rest: for checks that must hold at any time. */
@@ -175,9 +183,9 @@ export class SimVenue implements ExchangeEvents, MarketOutlet {
   listenPrivate(address: string, listener: PrivateListener): () => void {
     const account = this.exchange.account(address);
     if (account === undefined) throw new RangeError(`address ${address} is not funded at this venue`);
-    const list = this.privates.get(account) ?? [];
-    this.privates.set(account, list);
-    return join(list, listener);
+    const box = this.privates.get(account) ?? { listeners: [], updates: [], fills: [] };
+    this.privates.set(account, box);
+    return join(box.listeners, listener);
   }
 
   listenPublic(listener: PublicListener): () => void {
@@ -223,17 +231,22 @@ export class SimVenue implements ExchangeEvents, MarketOutlet {
 
   /** One message per account and kind for everything that one block or market step caused, as the venue's socket does. */
   private flush(): void {
-    if (this.orderUpdates.size > 0) {
-      for (const [account, updates] of this.orderUpdates) {
-        for (const l of this.privates.get(account) ?? []) l.onOrderUpdates(updates);
+    const { updated, filled } = this;
+    if (updated.length > 0) {
+      this.updated = [];
+      for (const box of updated) {
+        const { updates } = box;
+        box.updates = [];
+        for (const l of box.listeners) l.onOrderUpdates(updates);
       }
-      this.orderUpdates.clear();
     }
-    if (this.fills.size === 0) return;
-    for (const [account, fills] of this.fills) {
-      for (const l of this.privates.get(account) ?? []) l.onFills(fills);
+    if (filled.length === 0) return;
+    this.filled = [];
+    for (const box of filled) {
+      const { fills } = box;
+      box.fills = [];
+      for (const l of box.listeners) l.onFills(fills);
     }
-    this.fills.clear();
   }
 
   // --- ExchangeEvents ------------------------------------------------------------------------------------------------
@@ -243,11 +256,13 @@ export class SimVenue implements ExchangeEvents, MarketOutlet {
   }
 
   onOrderUpdate(account: Account, update: OrderUpdateWire): void {
-    collect(this.orderUpdates, account, update);
+    const box = this.privates.get(account);
+    if (box !== undefined && box.updates.push(update) === 1) this.updated.push(box);
   }
 
   onFill(account: Account, fill: FillWire): void {
-    collect(this.fills, account, fill);
+    const box = this.privates.get(account);
+    if (box !== undefined && box.fills.push(fill) === 1) this.filled.push(box);
   }
 
   onNonUserCancel(): void {
@@ -279,10 +294,4 @@ function join<T>(list: T[], item: T): () => void {
     const at = list.indexOf(item);
     if (at >= 0) list.splice(at, 1);
   };
-}
-
-function collect<T>(into: Map<Account, T[]>, account: Account, item: T): void {
-  const list = into.get(account);
-  if (list === undefined) into.set(account, [item]);
-  else list.push(item);
 }

@@ -3,6 +3,7 @@
  */
 import type { TemplatedApp } from "uWebSockets.js";
 import { parseEnvelope } from "./actions.js";
+import { answerText } from "./answers.js";
 import type { Connection, Connections } from "./connections.js";
 import { type Gateway, JSON_422, statusLine } from "./http.js";
 import { MALFORMED, UNHANDLED } from "./info/request.js";
@@ -217,7 +218,7 @@ export class WebSocketSurface {
         }
         this.gateway.perform(envelope, (response) => {
           this.budget.endPost(c.ip);
-          give(`{"type":"action","payload":${JSON.stringify(response)}}`);
+          give(`{"type":"action","payload":${answerText(response)}}`);
         });
       },
       ...ways,

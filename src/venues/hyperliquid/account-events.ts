@@ -100,6 +100,7 @@ export function toFillEvent(fill: VenueFill, inst: Instrument, isSnapshot: boole
  * before each fill tell which: each must begin where the one before ended.
  */
 export function sortFills(fills: readonly FillEvent[]): FillEvent[] {
+  if (fills.length < 2) return [...fills];
   const sorted = [...fills].sort((a, b) => a.exchMs - b.exchMs);
   const out: FillEvent[] = [];
   for (let from = 0; from < sorted.length; ) {

@@ -52,10 +52,12 @@ export class HyperliquidReader {
   }
 
   orderUpdates(updates: readonly unknown[]): OrderUpdate[] {
-    return (updates as readonly VenueOrderUpdate[]).flatMap(({ order, status, statusTimestamp }) => {
+    const ours: OrderUpdate[] = [];
+    for (const { order, status, statusTimestamp } of updates as readonly VenueOrderUpdate[]) {
       const inst = this.byCoin.get(order.coin);
-      return inst === undefined ? [] : [toOrderUpdate(order, status, statusTimestamp, inst)];
-    });
+      if (inst !== undefined) ours.push(toOrderUpdate(order, status, statusTimestamp, inst));
+    }
+    return ours;
   }
 
   openOrders(answer: unknown): OrderUpdate[] {
@@ -85,10 +87,11 @@ export class HyperliquidReader {
   }
 
   fills(fills: readonly unknown[], isSnapshot: boolean): FillEvent[] {
-    const parsed = (fills as readonly VenueFill[]).flatMap((fill) => {
+    const ours: FillEvent[] = [];
+    for (const fill of fills as readonly VenueFill[]) {
       const inst = this.byCoin.get(fill.coin);
-      return inst === undefined ? [] : [toFillEvent(fill, inst, isSnapshot)];
-    });
-    return sortFills(parsed);
+      if (inst !== undefined) ours.push(toFillEvent(fill, inst, isSnapshot));
+    }
+    return sortFills(ours);
   }
 }
