@@ -8,6 +8,7 @@ import type { QueueModelSpec } from "../sim/index.js";
 import { type RunJournal, TapeFileReader, type TapeMeta } from "../store/index.js";
 import { fitRun, modelsOf, readTapeMarket, type TapeMarket } from "./fit-run.js";
 import type { LatencySpec } from "./latency.js";
+import { readOwnRequests } from "./own-latency.js";
 import { type Reconciliation, reconcileFills } from "./reconcile.js";
 import { distText } from "./report/latency-figures.js";
 import { runBacktest } from "./run.js";
@@ -16,7 +17,7 @@ export interface ReconcileOptions {
   readonly journal: RunJournal;
   /** The market of the period; default: the run's own frames. */
   readonly tape?: string | undefined;
-  /** Default: fitted from the journal itself. */
+  /** Default: what the run's own requests took, and a queue fitted from the journal itself; of a paper run what it assumed. */
   readonly models?: Models | undefined;
   readonly windowMs?: number;
   readonly seed?: number;
@@ -136,7 +137,29 @@ function modelsFor(facts: RunFacts, { journal, nowMs }: ReconcileOptions, tape: 
     };
   }
   const fitted = modelsOf(fitRun(facts, journal.runId, tape, nowMs));
-  return { ...fitted, latency: { ...fitted.latency, feed: { kind: "tape", floorMs: 0 } } };
+  const feed = { kind: "tape", floorMs: 0 } as const;
+  const requests = ownRequestsOf(tape);
+  if (requests === 0) return { ...fitted, latency: { ...fitted.latency, feed } };
+  // What each request took is better than any model of it.
+  const own = { kind: "tape", plusMs: 0 } as const;
+  return {
+    queue: fitted.queue,
+    latency: { feed, order: own, ack: own },
+    assumptions: [
+      `latencies of orders and answers: what the run's own ${requests} requests took at their times`,
+      ...fitted.assumptions.filter((line) => !/^(?:order|ack) latency/.test(line)),
+    ],
+  };
+}
+
+/** Of those that the venue answered. */
+function ownRequestsOf(tape: string): number {
+  try {
+    return readOwnRequests([tape]).requests.length;
+  } catch (error) {
+    if (error instanceof RangeError) return 0;
+    throw error;
+  }
 }
 
 function ownOrdersOf(path: string): TapeMeta["ownOrders"] {

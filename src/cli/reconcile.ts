@@ -20,7 +20,10 @@ export function reconcileCommand(): Command {
     .description("backtest a run's own time on its own market data, matched fill by fill")
     .argument("<journal>", "DIR/RUNID, one of its files, or the journal folder for its newest run")
     .option("--tape <path>", "the market of the period (default: the run's own frames)")
-    .option("--fitted <file>", "latency and queue models (default: fitted from the journal itself)")
+    .option(
+      "--fitted <file>",
+      "latency and queue models (default: the run's own latencies, and a queue fitted from its journal)",
+    )
     .option("--window <s>", "fills further apart are not the same", number(0.001, 3600), 5)
     .option("--lines", "every fill, not the sums alone")
     .option("--json", "everything as JSON")

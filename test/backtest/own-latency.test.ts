@@ -13,6 +13,7 @@ import { readOwnRequests, withOwnLatency } from "../../src/backtest/own-latency.
 import { configSchema } from "../../src/config/schema.js";
 import { Rng } from "../../src/domain/index.js";
 import { delayOf } from "../../src/sim/index.js";
+import { mergeTapes } from "../../src/store/tape/tools/index.js";
 import { BASE_MS, writeTape } from "./tapes.js";
 
 /** Orders 20 ms there and 10 ms back at first; 100 and 50 two minutes later. */
@@ -138,12 +139,16 @@ describe("order latency of the tape's own orders", () => {
     expect(ack).toMatchObject({ ms: [40, 80] });
   });
 
-  test("tapes without own orders, and those of paper runs, are refused with what to do", () => {
+  test("tapes without own orders, and those of paper runs, are refused with what to do", async () => {
     expect(() => withOwnLatency(LATENCY, [none])).toThrow(RangeError);
     expect(() => withOwnLatency(LATENCY, [none])).toThrow(/no order of its own .*run --record.*lognormal/);
     const paper = join(dir, "paper.mmt");
     writeTape(paper, { seconds: 5, seed: 1, own: [FIRST], ownOrders: "paper" });
     expect(() => withOwnLatency(LATENCY, [paper])).toThrow(/paper run's, whose latencies were assumed/);
+    // Nor does a merge make them trustworthy.
+    const merged = join(dir, "merged.mmt");
+    await mergeTapes({ inputs: [own, paper], out: merged });
+    expect(() => withOwnLatency(LATENCY, [merged])).toThrow(/paper run's/);
   });
 
   test("a request that was never answered says nothing; one packet is one sample", () => {
