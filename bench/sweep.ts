@@ -1,22 +1,47 @@
 /**
- * Sweep bench: evaluations a second with one and with two worker threads, and over a real Redis with one and with two worker
- * processes. The same candidates each time; the tape is a random walk, so that the figures need nothing but the repository.
- * Without `redis-server` on the PATH the second half is skipped, and says so.
+ * Sweep bench: what a second worker adds, in threads and over a real Redis, beside what this machine can add at most.
+ *
+ * The same sweep runs with one and with two workers, in threads of one process (`sweep.threads`) and in processes behind a Redis
+ * (`sweep.redis`; skipped, and said so, without `redis-server` on the PATH). Two ceilings stand beside: one and two plain threads
+ * with the very same evaluations and nothing else (`ceiling.backtest`), and with a loop that needs registers only (`ceiling.cpu`).
+ * Workers are warm, as they are after the first seconds of any sweep; all ways take turns, so that other work on the machine
+ * falls on all alike. The tape is a random walk: the figures need nothing but the repository.
  */
 import { type ChildProcess, spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
 import { mkdtempSync, rmSync } from "node:fs";
 import { createServer } from "node:net";
-import { tmpdir } from "node:os";
+import { loadavg, tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Readable } from "node:stream";
+import { Worker } from "node:worker_threads";
 import * as abi from "../src/abi/layout.js";
+import { DEFAULT_LATENCY } from "../src/backtest/latency.js";
+import { REALISTIC_FEES } from "../src/backtest/run.js";
+import type { EvaluationTask } from "../src/backtest/sweep/evaluation.js";
+import {
+  codeIdentity,
+  digestOf,
+  EvaluationPool,
+  type Evaluator,
+  parseObjective,
+  parseParam,
+  planFolds,
+  RedisEvaluator,
+  ResultsFile,
+  runSweep,
+  spanOf,
+} from "../src/backtest/sweep/index.js";
+import { configSchema } from "../src/config/schema.js";
 import { Rng } from "../src/domain/index.js";
 import { packageRoot } from "../src/engine/artifacts.js";
 import { TapeFileWriter } from "../src/store/index.js";
+import { systemTimers } from "../src/threads/system-clock.js";
 import { type BenchContext, type BenchResult, type BenchSuite, Samples } from "./harness.js";
+import type { ListJob } from "./workers/evaluate-list.js";
 
 const MAIN = join(packageRoot(), "dist/src/cli/main.js");
+const SPIN_STEPS = 6e7;
 
 /** Touches, trades at the touch, a random walk. */
 function writeWalk(path: string, seconds: number, seed: number): void {
@@ -70,21 +95,6 @@ function writeWalk(path: string, seconds: number, seed: number): void {
   writer.close();
 }
 
-/** One sweep of the command line. @returns seconds an evaluation, by its own clock: without the start of the process. */
-async function sweep(dir: string, name: string, trials: number, more: readonly string[]): Promise<number> {
-  const args = ["sweep", "--tape", join(dir, "walk.mmt"), "--search", "random", "--trials", String(trials)];
-  args.push("--param", "trading.risk_aversion=0.05:1:log", "--folds", "2", "--out", join(dir, name), ...more);
-  const child = spawn(process.execPath, [MAIN, ...args], { stdio: ["ignore", "pipe", "inherit"] });
-  let out = "";
-  child.stdout.on("data", (chunk: Buffer) => {
-    out += chunk.toString();
-  });
-  const [code] = (await once(child, "close")) as [number];
-  const match = /(\d+) evaluations in ([\d.]+) s/.exec(out);
-  if (code !== 0 || match === null) throw new Error(`sweep ended with ${code}: ${out}`);
-  return Number(match[2]) / Number(match[1]);
-}
-
 /** Resolves once the text has come; rejects when the process ends before. */
 async function says(child: ChildProcess, stream: Readable, text: string): Promise<void> {
   let said = "";
@@ -119,20 +129,152 @@ async function stop(child: ChildProcess): Promise<void> {
   await ended;
 }
 
-/** Seconds an evaluation over Redis with so many worker processes. */
-async function overRedis(dir: string, name: string, trials: number, workers: number): Promise<number> {
-  const port = await freePort();
-  const args = ["--port", String(port), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"];
-  const redis = spawn("redis-server", args, { stdio: ["ignore", "pipe", "inherit"], cwd: dir });
-  const children: ChildProcess[] = [];
-  try {
+/** A way to do the same work; `run` returns seconds a piece. */
+interface Way {
+  readonly name: string;
+  readonly workers: number;
+  run(): Promise<number>;
+}
+
+/** The sweep that all ways run. */
+class TheSweep {
+  private readonly tasks: EvaluationTask[] = [];
+  private readonly code = codeIdentity().digest;
+  private runs = 0;
+
+  private constructor(
+    private readonly dir: string,
+    private readonly trials: number,
+    readonly tape: string,
+    private readonly digest: Awaited<ReturnType<typeof digestOf>>,
+  ) {}
+
+  static async on(dir: string, tape: string, trials: number): Promise<TheSweep> {
+    return new TheSweep(dir, trials, tape, await digestOf(tape));
+  }
+
+  /** The evaluations of the first run. */
+  first(): readonly EvaluationTask[] {
+    return this.tasks;
+  }
+
+  /** @returns seconds an evaluation. */
+  async run(evaluator: Evaluator): Promise<number> {
+    const run = this.runs++;
+    const results = new ResultsFile(join(this.dir, `results-${run}.jsonl`));
+    const noted: Evaluator = {
+      evaluate: (spec, key) => {
+        if (run === 0) this.tasks.push({ spec, paths: [this.tape] });
+        return evaluator.evaluate(spec, key);
+      },
+      close: async () => {},
+    };
+    try {
+      const from = performance.now();
+      const { evaluated } = await runSweep(
+        {
+          code: this.code,
+          tapes: [this.digest],
+          coin: null,
+          base: configSchema.parse({}),
+          space: [parseParam("trading.risk_aversion=0.05:1:log")],
+          search: "random",
+          trials: this.trials,
+          batch: 8,
+          seed: 1,
+          fees: REALISTIC_FEES,
+          latency: DEFAULT_LATENCY,
+          queue: { kind: "risk-averse" },
+          // A job that Redis has seen is not done again.
+          equityUsd: 100_000 + run / 100,
+          plan: planFolds(spanOf([this.tape]), { folds: 2, trainShare: 0.6, holdoutShare: 0.2 }),
+          objective: parseObjective("netPnlUsd"),
+          constraints: [],
+          shortlist: 0.25,
+        },
+        noted,
+        results,
+      );
+      return (performance.now() - from) / 1000 / evaluated;
+    } finally {
+      results.close();
+    }
+  }
+}
+
+/** Each of the threads does the whole job at the same time. @returns seconds for all jobs. */
+async function inThreads(threads: readonly Worker[], job: ListJob): Promise<number> {
+  const from = performance.now();
+  await Promise.all(
+    threads.map(async (thread) => {
+      const done = once(thread, "message");
+      thread.postMessage(job);
+      await done;
+    }),
+  );
+  return (performance.now() - from) / 1000;
+}
+
+/** Ways through the sweep itself, and what to close afterwards. */
+class Ways {
+  readonly all: Way[] = [];
+  private readonly closers: (() => Promise<unknown>)[] = [];
+
+  constructor(
+    private readonly dir: string,
+    private readonly sweep: TheSweep,
+  ) {}
+
+  pool(workers: number): void {
+    const pool = new EvaluationPool(workers, () => [this.sweep.tape]);
+    this.closers.unshift(() => pool.close());
+    this.all.push({ name: "sweep.threads", workers, run: () => this.sweep.run(pool) });
+  }
+
+  /** Worker processes on a Redis of their own: idle ones of another way would take its jobs. */
+  async redis(workers: number): Promise<void> {
+    const port = await freePort();
+    const args = ["--port", String(port), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"];
+    const server = spawn("redis-server", args, { stdio: ["ignore", "pipe", "inherit"], cwd: this.dir });
+    this.closers.unshift(() => stop(server));
+    await says(server, server.stdout, "Ready to accept connections");
     const url = `redis://127.0.0.1:${port}`;
-    await says(redis, redis.stdout, "Ready to accept connections");
-    for (let i = 0; i < workers; i++) children.push(await startWorker(dir, url));
-    return await sweep(dir, name, trials, ["--workers", url]);
-  } finally {
-    await Promise.all(children.map(stop));
-    await stop(redis);
+    for (let i = 0; i < workers; i++) {
+      const worker = await startWorker(this.dir, url);
+      this.closers.unshift(() => stop(worker));
+    }
+    const evaluator = await RedisEvaluator.connect({
+      url,
+      code: codeIdentity(),
+      timers: systemTimers,
+      name: `bench ${workers}`,
+    });
+    this.closers.unshift(() => evaluator.close());
+    this.all.push({ name: "sweep.redis", workers, run: () => this.sweep.run(evaluator) });
+  }
+
+  /** One and two threads at the same list of evaluations, and at nothing but arithmetic. */
+  ceilings(): void {
+    const threads = [0, 1].map(() => new Worker(new URL("./workers/evaluate-list.js", import.meta.url)));
+    this.closers.unshift(() => Promise.all(threads.map((t) => t.terminate())));
+    for (const workers of [1, 2]) {
+      const some = threads.slice(0, workers);
+      const evaluations = (): ListJob => ({ kind: "evaluate", tasks: [...this.sweep.first()] });
+      this.all.push({
+        name: "ceiling.backtest",
+        workers,
+        run: async () => (await inThreads(some, evaluations())) / (this.sweep.first().length * workers),
+      });
+      this.all.push({
+        name: "ceiling.cpu",
+        workers,
+        run: async () => (await inThreads(some, { kind: "spin", steps: SPIN_STEPS })) / workers,
+      });
+    }
+  }
+
+  async close(): Promise<void> {
+    for (const close of this.closers) await close();
   }
 }
 
@@ -140,32 +282,67 @@ export const suite: BenchSuite = {
   name: "sweep",
   async run({ isSmoke, seed }: BenchContext): Promise<BenchResult[]> {
     const dir = mkdtempSync(join(tmpdir(), "mm-bench-sweep-"));
+    const tape = join(dir, "walk.mmt");
+    writeWalk(tape, isSmoke ? 60 : 100, seed);
+    const ways = new Ways(dir, await TheSweep.on(dir, tape, isSmoke ? 1 : 9));
     try {
-      writeWalk(join(dir, "walk.mmt"), isSmoke ? 120 : 1_800, seed);
-      const trials = isSmoke ? 1 : 9;
+      ways.pool(1);
+      ways.pool(2);
+      if (spawnSync("redis-server", ["--version"]).status === 0) {
+        await ways.redis(1);
+        await ways.redis(2);
+      } else process.stderr.write("sweep.redis: skipped: no redis-server\n");
+      ways.ceilings();
+      const load = loadavg()[0]!;
+      if (!isSmoke) await warmUp(ways.all);
       const rounds = isSmoke ? 1 : 3;
-      const hasRedis = spawnSync("redis-server", ["--version"]).status === 0;
-      if (!hasRedis) process.stderr.write("sweep.redis: skipped: no redis-server\n");
-      const ways: [string, (name: string) => Promise<number>][] = [1, 2].map((n) => [
-        `sweep.threads${n}`,
-        (name) => sweep(dir, name, trials, ["--threads", String(n)]),
-      ]);
-      if (hasRedis)
-        for (const n of [1, 2]) ways.push([`sweep.redis${n}`, (name) => overRedis(dir, name, trials, n)]);
-      const seconds = new Map<string, number[]>(ways.map(([name]) => [name, []]));
-      // In turn, so that other work on the machine falls on all alike.
+      const seconds = new Map<Way, number[]>(ways.all.map((way) => [way, []]));
       for (let round = 0; round < rounds; round++)
-        for (const [name, run] of ways) seconds.get(name)!.push(await run(`${name}-${round}`));
-      const best = (name: string): number => Math.min(...seconds.get(name)!);
-      return ways.map(([name]) => {
-        const samples = new Samples(rounds);
-        for (const s of seconds.get(name)!) samples.add(s * 1e9);
-        const one = name.replace(/\d$/, "1");
-        const ratio = name === one ? "" : `, ${(best(one) / best(name)).toFixed(2)} × one worker`;
-        return samples.result(name, "us", { note: `${(1 / best(name)).toFixed(2)} evaluations/s${ratio}` });
-      });
+        for (const way of ways.all) seconds.get(way)!.push(await way.run());
+      return results(ways.all, seconds, rounds, load);
     } finally {
+      await ways.close();
       rmSync(dir, { recursive: true, force: true });
     }
   },
 };
+
+/** The compiler of each worker has seen everything. Ways of their own workers at once: nothing is measured here. */
+async function warmUp(ways: readonly Way[]): Promise<void> {
+  // The first way's run also tells the ceilings what to do.
+  await ways[0]!.run();
+  const turns = async (some: readonly Way[]): Promise<void> => {
+    for (const way of some) for (let i = 0; i < way.workers; i++) await way.run();
+  };
+  const shared = ways.filter((way) => way.name.startsWith("ceiling."));
+  const own = ways.filter((way) => !shared.includes(way));
+  await Promise.all([turns(shared), ...own.map((way) => turns([way]))]);
+}
+
+function results(
+  ways: readonly Way[],
+  seconds: ReadonlyMap<Way, readonly number[]>,
+  rounds: number,
+  load: number,
+): BenchResult[] {
+  const best = (name: string, workers: number): number =>
+    Math.min(...seconds.get(ways.find((w) => w.name === name && w.workers === workers)!)!);
+  const gain = (name: string): number => best(name, 1) / best(name, 2);
+  const ceiling = gain("ceiling.backtest");
+  return [...ways]
+    .sort((a, b) => (a.name < b.name ? -1 : a.name > b.name ? 1 : a.workers - b.workers))
+    .map((way) => {
+      const samples = new Samples(rounds);
+      for (const s of seconds.get(way)!) samples.add(s * 1e9);
+      const isSweep = way.name.startsWith("sweep.");
+      const parts = [
+        way.name === "ceiling.cpu" ? "" : `${(1 / best(way.name, way.workers)).toFixed(2)} evaluations/s`,
+        way.workers === 1 ? "" : `${gain(way.name).toFixed(2)} × one worker`,
+        way.workers === 1 || !isSweep
+          ? ""
+          : `${((gain(way.name) / ceiling) * 100).toFixed(0)} % of the ceiling`,
+        way.name === "ceiling.cpu" && way.workers === 1 ? `load ${load.toFixed(1)} at the start` : "",
+      ];
+      return samples.result(`${way.name}${way.workers}`, "us", { note: parts.filter(Boolean).join(", ") });
+    });
+}
