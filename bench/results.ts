@@ -22,7 +22,7 @@ import { type Figures, figuresOf, markouts } from "../src/backtest/report/figure
 import { TapeWindow } from "../src/backtest/window.js";
 import { configSchema } from "../src/config/index.js";
 import { Rng } from "../src/domain/index.js";
-import { convertToTape } from "../src/store/index.js";
+import { convertToTape } from "../src/store/tape/index.js";
 
 const { values: args } = parseArgs({
   options: {

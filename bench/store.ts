@@ -8,14 +8,8 @@ import { gzipSync } from "node:zlib";
 import { LADDER_ASK_COUNT, LADDER_BID_COUNT, LADDER_SIZE } from "../src/abi/layout.js";
 import { Rng } from "../src/domain/index.js";
 import { packLadder } from "../src/engine/turns.js";
-import {
-  JournalKind,
-  JournalStream,
-  JournalWriter,
-  openTape,
-  TurnKind,
-  TurnWriter,
-} from "../src/store/index.js";
+import { JournalKind, JournalStream, JournalWriter, TurnKind, TurnWriter } from "../src/store/index.js";
+import { openTape } from "../src/store/tape/index.js";
 import { type BenchContext, type BenchResult, type BenchSuite, Samples } from "./harness.js";
 
 /** A 20-level l2Book frame of Hyperliquid. */

@@ -2,7 +2,8 @@ import { mkdtempSync, readdirSync, rmSync, statSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { basename, join } from "node:path";
 import { journalToTape } from "../engine/journal-tape.js";
-import { convertToTape, FILE_EXTENSION, findRunJournal, isRunJournal, problemNotes } from "../store/index.js";
+import { FILE_EXTENSION, findRunJournal, isRunJournal } from "../store/index.js";
+import { convertToTape, problemNotes } from "../store/tape/index.js";
 
 /** Tape files that follow each other, and what made for the occasion has to go afterwards. */
 export interface TapeSet {

@@ -2,8 +2,6 @@ import { writeFileSync } from "node:fs";
 import { basename } from "node:path";
 import { Command } from "commander";
 import type { BacktestOptions, BacktestSummary } from "../backtest/index.js";
-import { loadConfig } from "../config/index.js";
-import { explainGate } from "../quoting/index.js";
 import { integer } from "./arguments.js";
 import { type AssumedFlags, assumed, assumedOptions, time } from "./assumed-options.js";
 import { progressBar } from "./progress.js";
@@ -56,6 +54,8 @@ export function backtestCommand(): Command {
 
 async function backtest(flags: BacktestFlags): Promise<void> {
   const { findTapes, leakTests, runBacktest, saveRun, writeReport } = await import("../backtest/index.js");
+  const { loadConfig } = await import("../config/index.js");
+  const { explainGate } = await import("../quoting/index.js");
   const { config } = loadConfig(flags.config, {});
   const { assumptions, ...given } = await assumed(flags);
   const reading = progressBar("convert");

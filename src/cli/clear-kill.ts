@@ -1,9 +1,6 @@
 import { userInfo } from "node:os";
 import { Command, Option } from "commander";
-import { NETWORKS } from "../config/index.js";
-import { defaultDataDir } from "../engine/data-dir.js";
-import { clearKill } from "../engine/kill-record.js";
-import { openDataDir } from "../store/index.js";
+import { NETWORKS } from "../config/names.js";
 
 /** `market-maker clear-kill`: the only way back after the kill switch, with a name and a reason. */
 export function clearKillCommand(): Command {
@@ -16,7 +13,10 @@ export function clearKillCommand(): Command {
     .requiredOption("--why <text>", "what was found and what was changed")
     .option("--who <name>", "who clears it", userInfo().username)
     .option("--data-dir <dir>", "data folder of the run that was killed")
-    .action((o: { network: string; account: string; why: string; who: string; dataDir?: string }) => {
+    .action(async (o: { network: string; account: string; why: string; who: string; dataDir?: string }) => {
+      const { defaultDataDir } = await import("../engine/data-dir.js");
+      const { clearKill } = await import("../engine/kill-record.js");
+      const { openDataDir } = await import("../store/index.js");
       const dir = openDataDir(o.dataDir ?? defaultDataDir(process.env));
       const record = clearKill(dir, o.network, o.account, {
         who: o.who,

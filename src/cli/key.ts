@@ -17,10 +17,8 @@ import { integer } from "./arguments.js";
 import { askNewPassword, readPiped, terminalSecret } from "./secret-input.js";
 
 /** `market-maker key import|address|agent-approve`: keys are read from a pipe or the terminal and written encrypted. */
-export function keyCommand(): Command {
-  const key = new Command("key").description(
-    "encrypted keys, their address, and agents that trade for an account",
-  );
+export function keyCommand(about: string): Command {
+  const key = new Command("key").description(about);
   key.addCommand(importCommand());
   key.addCommand(addressCommand());
   key.addCommand(approveCommand());

@@ -3,7 +3,6 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Command } from "commander";
 import type { FillMatch, Reconciliation, RunReconciliation } from "../backtest/index.js";
-import { findRunJournal } from "../store/index.js";
 import { number } from "./arguments.js";
 
 interface ReconcileFlags {
@@ -28,6 +27,7 @@ export function reconcileCommand(): Command {
     .option("--lines", "every fill, not the sums alone")
     .option("--json", "everything as JSON")
     .action(async (path: string, flags: ReconcileFlags) => {
+      const { findRunJournal } = await import("../store/index.js");
       const { loadFitted, reconcileRun } = await import("../backtest/index.js");
       const result = await reconcileRun({
         journal: findRunJournal(path),
@@ -52,6 +52,7 @@ export function fitCommand(): Command {
     .option("--out <file>", "where to write them, for backtest --fitted", "fitted.json")
     .option("--write-tape <path>", "keep the run's market data as a tape")
     .action(async (path: string, flags: { out: string; writeTape?: string }) => {
+      const { findRunJournal } = await import("../store/index.js");
       const { fitRun, modelsOf } = await import("../backtest/index.js");
       const { readRunFacts } = await import("../engine/journal-facts.js");
       const { journalToTape } = await import("../engine/journal-tape.js");

@@ -1,5 +1,5 @@
 import { Command, Option } from "commander";
-import { LOG_FORMATS, LOG_LEVELS, NETWORKS } from "../config/index.js";
+import { LOG_FORMATS, LOG_LEVELS, NETWORKS } from "../config/names.js";
 import type { LogFormat, LogLevel } from "../telemetry/log.js";
 import { integer, number } from "./arguments.js";
 

@@ -1,7 +1,6 @@
 import { readFileSync } from "node:fs";
 import { Command, Option } from "commander";
-import { type ReplayReport, replayJournal } from "../engine/replay.js";
-import { findRunJournal } from "../store/index.js";
+import type { ReplayReport } from "../engine/replay.js";
 
 interface ReplayFlags {
   keyFile?: string;
@@ -18,6 +17,8 @@ export function replayCommand(): Command {
     .addHelpText("after", "\nExit codes: 0 identical; 1 it diverges, or cannot be replayed.")
     .action(async (path: string, flags: ReplayFlags) => {
       const key = flags.keyFile === undefined ? undefined : keyBytes(flags.keyFile);
+      const { replayJournal } = await import("../engine/replay.js");
+      const { findRunJournal } = await import("../store/index.js");
       const report = await replayJournal({ journal: findRunJournal(path), key });
       process.stdout.write(
         flags.json === true ? `${JSON.stringify(report, null, 2)}\n` : `${replayText(report)}\n`,

@@ -1,5 +1,5 @@
 import { Command, Option } from "commander";
-import { LOG_FORMATS, LOG_LEVELS, loadConfig, NETWORKS, WAIT_MODES } from "../config/index.js";
+import { LOG_FORMATS, LOG_LEVELS, NETWORKS, WAIT_MODES } from "../config/names.js";
 import type { PaperPlan } from "../engine/paper.js";
 import type { RunHost, RunOptions } from "../engine/run.js";
 import { integer, number, speed } from "./arguments.js";
@@ -198,6 +198,7 @@ async function paperPlan(flags: RunFlags): Promise<PaperPlan | undefined> {
 }
 
 async function toOptions(flags: RunFlags): Promise<RunOptions> {
+  const { loadConfig } = await import("../config/index.js");
   const { config, origins, path } = loadConfig(flags.config, {
     "network.base_url": flags.network,
     "network.password_file": flags.passwordFile,

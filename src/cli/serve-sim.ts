@@ -20,7 +20,7 @@ import {
   VENUE_LATENCY,
   VENUE_SOCKET_LIMITS,
 } from "../sim/index.js";
-import { openTape } from "../store/index.js";
+import { openTape } from "../store/tape/index.js";
 import { startClock, systemTimers } from "../threads/system-clock.js";
 import { DEV_PRIVATE_KEY } from "../venues/hyperliquid/keys.js";
 import { L1Signer } from "../venues/hyperliquid/sign.js";

@@ -1,11 +1,10 @@
 import { Command, Option } from "commander";
-import { type Config, loadConfig, NETWORKS } from "../config/index.js";
-import { type AccountStatus, accountStatus } from "../engine/account-status.js";
-import { loadSigner } from "../engine/venue.js";
+import type { Config } from "../config/index.js";
+import { NETWORKS } from "../config/names.js";
+import type { AccountStatus } from "../engine/account-status.js";
 import { VenueError } from "../venues/hyperliquid/errors.js";
 import { integer } from "./arguments.js";
 import { terminalSecret } from "./secret-input.js";
-import { venueInfo } from "./venue-info.js";
 
 interface StatusFlags {
   config?: string;
@@ -45,6 +44,9 @@ export function statusCommand(): Command {
 }
 
 async function gather(flags: StatusFlags): Promise<AccountStatus> {
+  const { loadConfig } = await import("../config/index.js");
+  const { accountStatus } = await import("../engine/account-status.js");
+  const { venueInfo } = await import("./venue-info.js");
   const { config, path } = loadConfig(flags.config, {
     "network.base_url": flags.network,
     "network.password_file": flags.passwordFile,
@@ -73,6 +75,7 @@ async function keyAddress(
   config: Config,
   configPath: string | undefined,
 ): Promise<string> {
+  const { loadSigner } = await import("../engine/venue.js");
   const { signer } = await loadSigner({
     config,
     simPort: flags.port ?? 3001,

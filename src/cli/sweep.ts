@@ -3,7 +3,6 @@ import { availableParallelism, hostname } from "node:os";
 import { join } from "node:path";
 import { Command, Option } from "commander";
 import type { EvaluationPool, RedisEvaluator, SearchKind, SweepOptions } from "../backtest/sweep/index.js";
-import { loadConfig } from "../config/index.js";
 import { systemTimers } from "../threads/system-clock.js";
 import { integer, number } from "./arguments.js";
 import { type AssumedFlags, assumed, assumedOptions, time } from "./assumed-options.js";
@@ -90,6 +89,7 @@ export function sweepCommand(): Command {
 async function sweep(flags: SweepFlags): Promise<void> {
   const lib = await import("../backtest/sweep/index.js");
   const { findTapes } = await import("../backtest/index.js");
+  const { loadConfig } = await import("../config/index.js");
   const { config } = loadConfig(flags.config, {});
   const space = [...flags.param.map(lib.parseParam), ...(flags.space ? lib.readSpace(flags.space) : [])];
   lib.checkSpace(space, config);

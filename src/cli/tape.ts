@@ -1,25 +1,22 @@
 import { existsSync, renameSync, rmSync, statSync } from "node:fs";
 import { Command, InvalidArgumentError, Option } from "commander";
+import { FILE_EXTENSION, TapeFileReader } from "../store/index.js";
 import {
   convertToTape,
-  FILE_EXTENSION,
   filesOf,
   findRunJournal,
   formatNames,
   type GridChoice,
   isRunJournal,
   problemNotes,
-  TapeFileReader,
-} from "../store/index.js";
+} from "../store/tape/convert/index.js";
 import type { TapeInfo, VerifyReport } from "../store/tape/tools/index.js";
 import { integer } from "./arguments.js";
 import { type Progress, progressBar } from "./progress.js";
 
 /** `market-maker tape`: what is done with recorded markets as files. */
-export function tapeCommand(): Command {
-  const command = new Command("tape").description(
-    "recorded markets as files: look, check, cut, join, convert, export",
-  );
+export function tapeCommand(about: string): Command {
+  const command = new Command("tape").description(about);
   command.addCommand(infoCommand());
   command.addCommand(verifyCommand());
   command.addCommand(cutCommand());

@@ -1,6 +1,7 @@
 import { existsSync, readFileSync } from "node:fs";
 import { parse, TomlError } from "smol-toml";
 import type { z } from "zod";
+import { DEFAULT_CONFIG_FILE } from "./names.js";
 import { type Config, configSchema } from "./schema.js";
 
 /** A configuration a user must correct: one line that says what, where, and what to do. */
@@ -14,8 +15,6 @@ export class ConfigError extends Error {
     super(message, options);
   }
 }
-
-export const DEFAULT_CONFIG_FILE = "market_maker.toml";
 
 /** `section.key` → where its value came from: default, the file, or an option. */
 export type Origins = ReadonlyMap<string, string>;

@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { LOG_FORMATS, LOG_LEVELS, NETWORKS, WAIT_MODES } from "./names.js";
 
 /**
  * Shape, ranges and defaults of `market_maker.toml` (SOP §4.2). Unknown keys are refused: a misspelt limit must not be
@@ -8,12 +9,8 @@ const positive = z.number().positive();
 const nonNegative = z.number().nonnegative();
 const port = z.int().min(0).max(65535);
 
-export const NETWORKS = ["mainnet", "testnet", "localhost"] as const;
 export const STRATEGIES = ["symmetric", "inventory_aware", "glft", "ladder"] as const;
-export const WAIT_MODES = ["spin", "hybrid", "sleep"] as const;
 export const WATCHDOG_MODES = ["auto", "always", "off"] as const;
-export const LOG_LEVELS = ["trace", "debug", "info", "warn", "error"] as const;
-export const LOG_FORMATS = ["pretty", "json", "compact"] as const;
 
 export const configSchema = z.strictObject({
   network: z

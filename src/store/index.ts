@@ -1,6 +1,7 @@
 /**
- * store: what is kept on disk. Recorded markets (`openTape`, see `tape/`), the append-only journal of a run (`JournalWriter`,
- * `JournalReader`), and the data folder with its locks and checkpoints (`openDataDir`).
+ * store: what is kept on disk. Tapes of recorded markets (`TapeRecorder`, `TapeFileReader`), the append-only journal of a run
+ * (`JournalWriter`, `JournalReader`), and the data folder with its locks and checkpoints (`openDataDir`). What reads other
+ * programs' recordings has an index of its own (`tape/`), for a run needs none of it.
  *
  * Invariants: a tape's numbers are exact and what it leaves out is counted; a journal never blocks its thread, never grows
  * without bound, and reads back to the last whole record whatever killed the writer; a checkpoint is old or new, never
@@ -49,6 +50,7 @@ export {
   openDataDir,
 } from "./locks.js";
 export { findRunJournal, isRunJournal, type RunJournal } from "./run-journal.js";
+export { TapeError, type TapeErrorCode } from "./tape/errors.js";
 export {
   type BlockInfo,
   FILE_EXTENSION,
@@ -62,24 +64,6 @@ export {
   type TapeWriterStats,
   type WriteAt,
 } from "./tape/file/index.js";
-export {
-  type ConvertOptions,
-  type ConvertResult,
-  convertToTape,
-  filesOf,
-  formatNames,
-  type GridChoice,
-  openTape,
-  type ProblemReport,
-  problemNotes,
-  type Tape,
-  TapeError,
-  type TapeErrorCode,
-  type TapeEvent,
-  type TapeOptions,
-  type TapeSource,
-  type TapeStats,
-} from "./tape/index.js";
 export {
   assetOfRecord,
   type RecorderOptions,

@@ -21,15 +21,16 @@ export interface Curve {
   readonly api: Pick<typeof Secp256k1, "ecdsaSign" | "privateKeyVerify" | "publicKeyCreate">;
 }
 
-function loadCurves(): Curve[] {
-  const curves: Curve[] = [];
+/** Best first; the next is loaded only when the one before will not do. */
+function* loadCurves(): Generator<Curve> {
+  let native: Curve["api"] | undefined;
   try {
-    curves.push({ implementation: "libsecp256k1", api: require("secp256k1/bindings.js") as Curve["api"] });
+    native = require("secp256k1/bindings.js") as Curve["api"];
   } catch {
     // No prebuilt binding for this machine: the JavaScript version below signs the same, twenty times slower.
   }
-  curves.push({ implementation: "elliptic", api: require("secp256k1/elliptic.js") as Curve["api"] });
-  return curves;
+  if (native !== undefined) yield { implementation: "libsecp256k1", api: native };
+  yield { implementation: "elliptic", api: require("secp256k1/elliptic.js") as Curve["api"] };
 }
 
 /** Vector 2 of reference §5.6, testnet: digest and signature. */
@@ -58,13 +59,14 @@ let chosen: Curve | undefined;
  * The fastest curve implementation that reproduces the test vector.
  * @throws {VenueError} BadKey when none does.
  */
-export function curve(candidates: () => Curve[] = loadCurves): Curve {
+export function curve(candidates: () => Iterable<Curve> = loadCurves): Curve {
   if (chosen && candidates === loadCurves) return chosen;
-  const found = candidates().find(signsVector);
-  if (!found)
-    throw new VenueError("BadKey", "no secp256k1 implementation reproduces the test vector; reinstall");
-  if (candidates === loadCurves) chosen = found;
-  return found;
+  for (const found of candidates()) {
+    if (!signsVector(found)) continue;
+    if (candidates === loadCurves) chosen = found;
+    return found;
+  }
+  throw new VenueError("BadKey", "no secp256k1 implementation reproduces the test vector; reinstall");
 }
 
 /** keccak256("EIP712Domain(string name,string version,uint256 chainId,address verifyingContract)") and friends. */

@@ -1,6 +1,5 @@
 import { fstatSync, readSync } from "node:fs";
 import { crc32 } from "node:zlib";
-import lz4 from "lz4-wasm-nodejs";
 import { TapeError } from "../errors.js";
 import {
   BLOCK,
@@ -19,6 +18,7 @@ import {
   TRAILER_BYTES,
   TRAILER_MAGIC,
 } from "./format.js";
+import { lz4 } from "./lz4.js";
 
 export interface TapeScan {
   readonly meta: TapeMeta;
@@ -149,6 +149,6 @@ export function readPayload(fd: number, offset: number, head: BlockHead): Uint8A
 function unpack(stored: Uint8Array, rawBytes: number): Uint8Array | undefined {
   // The codec's own length must agree before it is trusted with an allocation.
   if (new DataView(stored.buffer, stored.byteOffset).getUint32(0, true) !== rawBytes) return undefined;
-  const raw = lz4.decompress(stored);
+  const raw = lz4().decompress(stored);
   return raw.length === rawBytes ? raw : undefined;
 }

@@ -9,7 +9,6 @@ import {
   writeSync,
 } from "node:fs";
 import { crc32 } from "node:zlib";
-import lz4 from "lz4-wasm-nodejs";
 import { LAYOUT_HASH, prefixWord, RecordKind } from "../../../abi/layout.js";
 import { TapeError } from "../errors.js";
 import {
@@ -31,6 +30,7 @@ import {
   TRAILER_BYTES,
   TRAILER_MAGIC,
 } from "./format.js";
+import { lz4 } from "./lz4.js";
 import { scanTape } from "./scan.js";
 
 export interface TapeWriterOptions {
@@ -310,7 +310,7 @@ export class TapeFileWriter {
     kindFlags: number,
     about: Pick<BlockInfo, "records" | "levelUpdates" | "firstRecvMonoNs" | "lastRecvMonoNs">,
   ): BlockInfo {
-    const packed = this.isLz4 && raw.length > 0 ? lz4.compress(raw) : raw;
+    const packed = this.isLz4 && raw.length > 0 ? lz4().compress(raw) : raw;
     const isPacked = packed.length < raw.length;
     const stored = isPacked ? packed : raw;
     const block = Buffer.alloc(BLOCK_HEAD_BYTES + padded(stored.length));
