@@ -1,13 +1,11 @@
 import { existsSync, renameSync, rmSync, statSync } from "node:fs";
 import { Command, InvalidArgumentError, Option } from "commander";
-import { FILE_EXTENSION, TapeFileReader } from "../store/index.js";
+import { FILE_EXTENSION, findRunJournal, isRunJournal, TapeFileReader } from "../store/index.js";
 import {
   convertToTape,
   filesOf,
-  findRunJournal,
   formatNames,
   type GridChoice,
-  isRunJournal,
   problemNotes,
 } from "../store/tape/convert/index.js";
 import type { TapeInfo, VerifyReport } from "../store/tape/tools/index.js";
