@@ -41,8 +41,8 @@ export class LocalBook {
   private exchLo = 0;
   private exchHi = 0;
   private changeNs = Number.NaN;
-  /** The tape has a touch stream of its own: ours would be a second one. */
-  hasTouchStream = false;
+  /** Newest touch of the tape's own stream, where it has one: ours would be a second one. */
+  private touchNs = Number.NEGATIVE_INFINITY;
 
   constructor(
     inst: Instrument,
@@ -76,9 +76,14 @@ export class LocalBook {
     if (recvNs >= this.nextBookNs) {
       this.nextBookNs = recvNs + BOOK_EVERY_NS;
       this.tellBook(this.exchLo, this.exchHi, recvNs);
-    } else if (!this.hasTouchStream) {
+    } else if (this.touchNs === Number.NEGATIVE_INFINITY) {
       this.tellTouch(this.exchLo, this.exchHi, recvNs);
     }
+  }
+
+  /** A touch from the tape itself. */
+  onTouch(nowNs: number): void {
+    this.touchNs = nowNs;
   }
 
   /** The recording broke off: nothing that stood can be trusted. */
@@ -89,11 +94,11 @@ export class LocalBook {
   }
 
   /**
-   * Nothing has changed for a while. The venue sends its book all the same: told again, under the stamp of the last change, so that a
+   * Nothing has been told for a while. The venue sends its book all the same: told again, under the stamp of the last change, so that a
    * quiet market is not taken for a dead feed. Not for ever, for a recording may have broken off without saying so.
    */
   onQuiet(nowNs: number): void {
-    const quietNs = nowNs - this.changeNs;
+    const quietNs = nowNs - Math.max(this.changeNs, this.touchNs);
     if (!(quietNs >= QUIET_NS && quietNs <= QUIET_NS_MAX) || nowNs < this.nextBookNs) return;
     this.nextBookNs = nowNs + BOOK_EVERY_NS;
     this.tellBook(this.exchLo, this.exchHi, nowNs);

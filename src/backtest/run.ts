@@ -338,7 +338,7 @@ class BacktestRun {
       } else if (local.kind <= abi.RecordKind.FeedStatus) {
         if (local.kind === abi.RecordKind.FeedStatus && isGap(local)) this.book.onGap();
         // One touch stream is enough: that of the depth lags behind the tape's own.
-        if (local.kind === abi.RecordKind.Bbo) this.book.hasTouchStream = true;
+        if (local.kind === abi.RecordKind.Bbo) this.book.onTouch(window.localNs);
         this.feed(local.kind, local.block!.f64, local.at, local.bodyBytes);
       }
       const tMs = this.tMs(window.localNs);
