@@ -89,6 +89,14 @@ export class TapeBook implements MatchingBook {
     return bid > 0 && ask > 0 ? bid + ask : 0;
   }
 
+  /** As `recordedMid2Ticks`; while recorded orders meet, or a message is not over, the book may be crossed and has no middle: `before`. */
+  recordedMid2TicksOr(before: number): number {
+    const bid = this.bids.bestTicks;
+    const ask = this.asks.bestTicks;
+    if (bid === 0 || ask === 0) return 0;
+    return bid < ask ? bid + ask : before;
+  }
+
   wouldMatch(side: Side, limitTicks: number): boolean {
     const best = side === Side.Buy ? this.bestAskTicks : this.bestBidTicks;
     return best > 0 && side * best <= side * limitTicks;

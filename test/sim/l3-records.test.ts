@@ -140,4 +140,26 @@ describe("a market moved by the records of single orders", () => {
     // 8 ahead; the fall to 4 caps the queue at 4; 4 trade.
     expect(fillsOf(path, { kind: "risk-averse" }, joinAt)).toEqual([]);
   });
+
+  it("a fill is measured by the mid before its orders met", () => {
+    const { Add, Execute } = OrderEventType;
+    const path = join(dir, "meet.mmt");
+    const r = new Recording(path);
+    r.order(Add, 1, 1, 10, 0.05).order(Add, 2, -1, 10.2, 0.05);
+    // Listed before its trade, with the book crossed meanwhile.
+    r.order(Add, 3, -1, 9, 0.05).order(Execute, 1, 1, 10, 0.05).order(Execute, 3, -1, 10, 0.05);
+    r.order(Add, 4, 1, 9.8, 0.01).close();
+    const market = new RecordMarket(instrument, queueModel({ kind: "l3" }), "test");
+    market.open({ exchange: { updateMark() {} }, market: { lastTicks: 0 } } as unknown as MarketContext);
+    const reader = new TapeFileReader(path);
+    const cursor = new RecordCursor();
+    cursor.load(reader.nextBlock()!);
+    const mids: number[] = [];
+    for (let n = 0; cursor.next(); n++) {
+      market.apply(cursor, n);
+      mids.push(market.midBefore2Ticks);
+    }
+    reader.close();
+    expect(mids).toEqual([0, 0, 202, 202, 0, 0]);
+  });
 });

@@ -72,7 +72,7 @@ export class RecordMarket implements SimMarket {
   /** The record at the cursor happens now. @param exchMs exchange time, ms since the epoch with fraction. */
   apply(cursor: RecordCursor, exchMs: number): void {
     this.nowMs = exchMs;
-    this.midBefore2Ticks = this.book.recordedMid2Ticks;
+    this.midBefore2Ticks = this.book.recordedMid2TicksOr(this.midBefore2Ticks);
     if (!(this.book.isOrderLevel && isTotals(cursor.kind))) this.take(cursor, exchMs);
     if (exchMs < this.nextMarkMs) return;
     this.nextMarkMs = exchMs + MARK_EVERY_MS;
