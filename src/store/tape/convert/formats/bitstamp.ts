@@ -11,6 +11,8 @@ const RAW_LINE = /^(\d{13}) (order_created|order_changed|order_deleted|trade|ord
 const VOLUME_DECIMALS = 8;
 /** The fills of a trade come just before it. */
 const FILLS_KEPT = 16;
+/** The events of a trade's two orders come within milliseconds. */
+const PAIR_NS = 1e9;
 
 /** Every order's life at Bitstamp: the raw log of its `live_orders` and `live_trades` channels. */
 export const bitstampRaw: Format = {
@@ -35,17 +37,27 @@ export const bitstampCsv: Format = {
 const coinOf = (name: string): string =>
   (/bitstamp_([a-z0-9]+?)(?:usd|eur|usdt)?_/i.exec(name)?.[1] ?? "BTC").toUpperCase();
 
+interface Fill {
+  readonly id: number;
+  readonly side: Side;
+  readonly lots: number;
+  readonly pxTicks: number;
+  readonly recvNs: number;
+}
+
 /** Applies order events; a fill is whatever lessens an order, and a deletion with nothing left. */
 class BitstampOrders {
   readonly writer: OrderBookWriter | undefined;
   /** Newest fills, oldest first: a trade is told apart by the orders that it filled. */
-  readonly fills: { readonly id: number; readonly side: Side; readonly lots: number }[] = [];
+  readonly fills: Fill[] = [];
   /** Ids of orders that were deleted before they were created: events can arrive out of order. */
   private readonly gone = new SeenIds();
 
+  /** @param hasTrades The recording tells trades itself; else they follow from the fills of their two orders. */
   constructor(
     private readonly context: ImportContext,
     coin: string,
+    private readonly hasTrades: boolean,
   ) {
     const market = context.markets.of(coin, false);
     this.writer = market === undefined ? undefined : new OrderBookWriter(context, market);
@@ -81,9 +93,33 @@ class BitstampOrders {
       if (filled < 0) writer.replace(id, order.pxTicks, lots);
       return;
     }
-    this.fills.push({ id, side: order.side, lots: filled });
-    if (this.fills.length > FILLS_KEPT) this.fills.shift();
+    const fill = { id, side: order.side, lots: filled, pxTicks: order.pxTicks, recvNs };
+    if (!this.hasTrades) this.pair(fill);
+    else this.fills.push(fill);
+    if (this.fills.length > FILLS_KEPT) {
+      this.fills.shift();
+      if (!this.hasTrades)
+        context.problems.remark("fills whose other order is not told: no trade made of them");
+    }
     writer.take(id, filled, true);
+  }
+
+  /** Two orders of opposite sides that fill by the same size at about the same time traded with each other. */
+  private pair(fill: Fill): void {
+    const { fills, writer, context } = this;
+    const i = fills.findIndex(
+      (f) => f.side !== fill.side && f.lots === fill.lots && fill.recvNs - f.recvNs <= PAIR_NS,
+    );
+    if (i < 0) {
+      fills.push(fill);
+      return;
+    }
+    const [other] = fills.splice(i, 1);
+    const [maker, taker] = other!.id < fill.id ? [other!, fill] : [fill, other!];
+    const { market } = writer!;
+    const px = maker.pxTicks / market.pxPow;
+    context.trade(market, fill.recvNs, Number.NaN, px, fill.lots / market.szPow, taker.side, 0);
+    context.flushTrades();
   }
 
   /** Of the two orders that a trade fills, the newer one came to take. */
@@ -123,7 +159,7 @@ class BitstampRaw implements LineImporter {
     private readonly context: ImportContext,
     coin: string,
   ) {
-    this.orders = new BitstampOrders(context, coin);
+    this.orders = new BitstampOrders(context, coin, true);
   }
 
   endFile(): void {
@@ -164,7 +200,7 @@ class BitstampCsv implements LineImporter {
     private readonly context: ImportContext,
     coin: string,
   ) {
-    this.orders = new BitstampOrders(context, coin);
+    this.orders = new BitstampOrders(context, coin, false);
   }
 
   startFile(): void {
