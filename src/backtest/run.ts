@@ -410,8 +410,7 @@ class BacktestRun {
   }
 
   private fundingUsd(): number {
-    const account = this.venue.exchange.account(ADDRESS)!;
-    return account.fundings.reduce((sum, f) => sum + Number(f.delta.usdc), 0);
+    return this.venue.exchange.account(ADDRESS)!.fundingUsd;
   }
 
   private row(): Omit<import("./series.js").SeriesRow, "tMs"> {

@@ -147,6 +147,8 @@ export class Account {
   /** Oldest first. */
   readonly fills: FillWire[] = [];
   readonly fundings: FundingWire[] = [];
+  /** Received since the account was opened, also of payments that are no longer kept. */
+  fundingUsd = 0;
   readonly ledger: LedgerWire[] = [];
   /** Sub-accounts in order of creation; only a user has any. */
   readonly subAccounts: Account[] = [];
@@ -230,6 +232,7 @@ export class Account {
   }
 
   recordFunding(payment: FundingWire): void {
+    this.fundingUsd += Number(payment.delta.usdc);
     this.fundings.push(payment);
     if (this.fundings.length >= LEDGER_KEPT * 2) this.fundings.splice(0, LEDGER_KEPT);
   }
