@@ -1,167 +1,253 @@
 /**
- * One side of a recorded book: levels in typed arrays sorted so that the best is last, because that is where a market moves.
+ * One side of a recorded book, addressed by price: sizes lie in a ring of ticks around the touch, with a bit for every price that
+ * has one, so that a level is changed in a few nanoseconds however many there are. What lies further away is kept in a map.
  *
  * Fed by whole books, by best-bid-offer updates or by single level changes; all three may be mixed.
  */
 import type { Side } from "../domain/index.js";
 
-/** Deeper levels are forgotten: nobody quotes there. */
-const CAPACITY = 4096;
-/** Of a full side. */
-const KEPT = 3072;
+/** Ticks in the ring: of BTC at 0.1 more than 5 % of the price. A power of two, and a multiple of a word's bits. */
+const SPAN = 32_768;
+const MASK = SPAN - 1;
+const WORDS = SPAN >> 5;
+const WORD_MASK = WORDS - 1;
+/** Of the ring, above the touch when it is placed anew: room for a market that improves. */
+const HEADROOM = SPAN >> 2;
+/** The ring follows the touch when fewer ticks than this are left below it. */
+const FOOTROOM = SPAN >> 2;
+/** Levels outside of the ring; beyond that the deepest are forgotten: nobody quotes there. */
+const FAR_MAX = 16_384;
+const FAR_KEPT = 12_288;
 
+interface FarLevel {
+  szLots: number;
+  orders: number;
+}
+
+/** Prices are kept as keys, `sign × ticks`, of which the greatest is the best. Allocates: nothing within the ring. */
 export class RecordedSide {
-  /**
-   * Levels in the arrays. One that was taken away stays in its place with size 0 until the place is needed: deep levels come and go
-   * at the same prices, and closing the gap each time would move half the book.
-   */
+  /** Levels with a size. */
   count = 0;
-  private readonly pxTicks = new Float64Array(CAPACITY);
-  private readonly szLots = new Float64Array(CAPACITY);
-  private readonly orders = new Uint32Array(CAPACITY);
+  /** Size of the best level; 0 when there is none. */
+  bestLots = 0;
+  private bestKey = 0;
+  /** The deepest price shown since the side was last empty; deeper ones are unknown. */
+  private deepestKey = 0;
+  /** Key of the ring's lowest tick, a multiple of 32: no word is split where the ring wraps. */
+  private lowKey = 0;
+  /** By `key & MASK`. */
+  private readonly szLots = new Float64Array(SPAN);
+  private readonly orders = new Uint32Array(SPAN);
+  private readonly bits = new Int32Array(WORDS);
+  /** By key. All of them are deeper than the ring. */
+  private readonly far = new Map<number, FarLevel>();
 
   constructor(readonly sign: Side) {}
 
   get bestTicks(): number {
-    return this.count > 0 ? this.pxTicks[this.count - 1]! : 0;
-  }
-
-  get bestLots(): number {
-    return this.count > 0 ? this.szLots[this.count - 1]! : 0;
+    return this.count > 0 ? this.sign * this.bestKey : 0;
   }
 
   /** Replaces everything; levels come best first. */
   load(count: number, pxTicks: Float64Array, szLots: Float64Array, orders: Uint32Array): void {
-    const n = Math.min(count, CAPACITY);
-    this.count = n;
-    for (let i = 0; i < n; i++) {
-      this.pxTicks[n - 1 - i] = pxTicks[i]!;
-      this.szLots[n - 1 - i] = szLots[i]!;
-      this.orders[n - 1 - i] = orders[i]!;
-    }
-    this.trim();
+    this.clear();
+    for (let i = 0; i < count; i++) this.update(pxTicks[i]!, szLots[i]!, orders[i]!);
   }
 
   /** Puts a new best level in place: what was displayed better than it is gone, the same price gets the new size. */
   setBest(pxTicks: number, szLots: number, orders: number): void {
     const key = this.sign * pxTicks;
-    while (this.count > 0 && this.sign * this.pxTicks[this.count - 1]! > key) this.count--;
-    if (this.count === 0 || this.pxTicks[this.count - 1] !== pxTicks) {
-      this.trim();
-      this.insert(this.count, pxTicks);
-    }
-    this.szLots[this.count - 1] = szLots;
-    this.orders[this.count - 1] = orders;
+    while (this.count > 0 && this.bestKey > key) this.dropBest();
+    this.update(pxTicks, szLots, orders);
   }
 
   /** One level's new total; 0 removes it. */
   update(pxTicks: number, szLots: number, orders: number): void {
-    const i = this.indexOf(pxTicks);
-    const exists = i < this.count && this.pxTicks[i] === pxTicks;
+    const key = this.sign * pxTicks;
+    let place = key - this.lowKey;
+    if (!(place >= 0 && place < SPAN)) {
+      if (place < 0 && this.count > 0) {
+        this.updateFar(key, szLots, orders);
+        return;
+      }
+      if (!(szLots > 0)) return;
+      this.moveTo(key);
+      place = key - this.lowKey;
+    }
+    const slot = key & MASK;
+    const before = this.szLots[slot]!;
     if (szLots > 0) {
-      const at = exists ? i : this.insert(i, pxTicks);
-      if (at < 0) return;
-      this.szLots[at] = szLots;
-      this.orders[at] = orders;
-    } else if (exists) {
-      this.szLots[i] = 0;
-      if (i === this.count - 1) this.trim();
+      this.szLots[slot] = szLots;
+      this.orders[slot] = orders;
+      if (before === 0) this.appear(key, slot);
+      if (key === this.bestKey) this.bestLots = szLots;
+    } else if (before > 0) {
+      this.hide(slot);
+      this.count--;
+      if (key === this.bestKey) this.findBest();
     }
   }
 
   /** Takes size off the best level, which goes when nothing is left. */
   takeBest(szLots: number): void {
-    const i = this.count - 1;
-    this.szLots[i] = Math.max(0, this.szLots[i]! - szLots);
-    this.trim();
+    const left = this.bestLots - szLots;
+    if (left > 0) {
+      this.szLots[this.bestKey & MASK] = left;
+      this.bestLots = left;
+    } else if (this.count > 0) {
+      this.dropBest();
+    }
   }
 
   clear(): void {
+    // Level by level: a book of twenty is not worth a walk over the whole ring.
+    const inRing = this.count - this.far.size;
+    for (let n = 0, key = this.bestKey; n < inRing; n++) {
+      const next = n + 1 < inRing ? this.nextBelow(key) : key;
+      this.hide(key & MASK);
+      key = next;
+    }
+    this.far.clear();
     this.count = 0;
+    this.bestLots = 0;
   }
 
   /** Displayed size at a price; 0 where the display shows nothing; -1 where the price is deeper than the display. */
   displayedAt(pxTicks: number): number {
-    const i = this.indexOf(pxTicks);
-    if (i < this.count && this.pxTicks[i] === pxTicks) return this.szLots[i]!;
-    return i === 0 ? -1 : 0;
+    const key = this.sign * pxTicks;
+    if (this.count === 0 || key < this.deepestKey) return -1;
+    const place = key - this.lowKey;
+    if (place >= SPAN) return 0;
+    return place >= 0 ? this.szLots[key & MASK]! : (this.far.get(key)?.szLots ?? 0);
   }
 
   /** Copies the best levels out, best first. @returns how many. */
   copyTo(depth: number, pxTicks: Float64Array, szLots: Float64Array, orders: Uint32Array): number {
-    let n = 0;
-    for (let k = this.count - 1; k >= 0 && n < depth; k--) {
-      if (this.szLots[k] === 0) continue;
-      pxTicks[n] = this.pxTicks[k]!;
-      szLots[n] = this.szLots[k]!;
-      orders[n] = this.orders[k]!;
+    const inRing = Math.min(depth, this.count - this.far.size);
+    let key = this.bestKey;
+    for (let n = 0; n < inRing; n++) {
+      const slot = key & MASK;
+      pxTicks[n] = this.sign * key;
+      szLots[n] = this.szLots[slot]!;
+      orders[n] = this.orders[slot]!;
+      if (n + 1 < inRing) key = this.nextBelow(key);
+    }
+    if (inRing === depth || this.far.size === 0) return inRing;
+    let n = inRing;
+    for (const far of this.farKeys()) {
+      if (n === depth) break;
+      const level = this.far.get(far)!;
+      pxTicks[n] = this.sign * far;
+      szLots[n] = level.szLots;
+      orders[n] = level.orders;
       n++;
     }
     return n;
   }
 
-  /** Index of the level with this price, or where it belongs. */
-  private indexOf(pxTicks: number): number {
-    const key = this.sign * pxTicks;
-    const { pxTicks: px, sign } = this;
-    // Near the touch a few steps beat a search.
-    let hi = this.count;
-    for (let steps = 0; steps < 8; steps++, hi--) {
-      if (hi === 0 || sign * px[hi - 1]! < key) return hi;
-    }
-    let lo = 0;
-    while (lo < hi) {
-      const mid = (lo + hi) >>> 1;
-      if (sign * px[mid]! < key) lo = mid + 1;
-      else hi = mid;
-    }
-    return lo;
+  private appear(key: number, slot: number): void {
+    this.bits[slot >> 5]! |= 1 << (slot & 31);
+    if (this.count++ === 0) {
+      this.bestKey = key;
+      this.deepestKey = key;
+    } else if (key > this.bestKey) this.bestKey = key;
+    else if (key < this.deepestKey) this.deepestKey = key;
   }
 
-  /** Opens a place at an index. @returns it, or -1 when the level is too deep to be kept. */
-  private insert(index: number, pxTicks: number): number {
-    const { pxTicks: px, szLots: sz, orders } = this;
-    let i = index;
-    // A place whose level has gone serves again, on either side of where the price belongs.
-    if (i > 0 && sz[i - 1] === 0) i--;
-    if (i < this.count && sz[i] === 0) {
-      px[i] = pxTicks;
-      return i;
+  private dropBest(): void {
+    this.hide(this.bestKey & MASK);
+    this.count--;
+    this.findBest();
+  }
+
+  /** The best level has gone. */
+  private findBest(): void {
+    if (this.count === 0) {
+      this.bestLots = 0;
+      return;
     }
-    if (this.count === CAPACITY) {
-      this.compact();
-      i = this.indexOf(pxTicks);
-      if (i === 0) return -1;
+    // Where only far levels are left, the ring goes to them.
+    const isRingEmpty = this.count === this.far.size;
+    const key = isRingEmpty ? this.farKeys()[0]! : this.nextBelow(this.bestKey);
+    this.bestKey = key;
+    if (this.far.size > 0 && key - this.lowKey < FOOTROOM) this.moveTo(key);
+    this.bestLots = this.szLots[key & MASK]!;
+  }
+
+  /** The next level in the ring that is worse than a key. There must be one. */
+  private nextBelow(key: number): number {
+    const slot = key & MASK;
+    let word = slot >> 5;
+    let bits = this.bits[word]! & ((1 << (slot & 31)) - 1);
+    let base = key - (slot & 31);
+    for (let i = 0; bits === 0; i++) {
+      if (i > WORDS) throw new Error("recorded side: levels and count disagree");
+      word = (word - 1) & WORD_MASK;
+      base -= 32;
+      bits = this.bits[word]!;
     }
-    px.copyWithin(i + 1, i, this.count);
-    sz.copyWithin(i + 1, i, this.count);
-    orders.copyWithin(i + 1, i, this.count);
-    px[i] = pxTicks;
+    return base + 31 - Math.clz32(bits);
+  }
+
+  private updateFar(key: number, szLots: number, orders: number): void {
+    const { far } = this;
+    const level = far.get(key);
+    if (!(szLots > 0)) {
+      if (far.delete(key)) this.count--;
+      return;
+    }
+    if (level !== undefined) {
+      level.szLots = szLots;
+      level.orders = orders;
+      return;
+    }
+    far.set(key, { szLots, orders });
     this.count++;
-    return i;
+    if (key < this.deepestKey) this.deepestKey = key;
+    if (far.size > FAR_MAX) this.forgetDeepest();
   }
 
-  /** The best level is never an empty one. */
-  private trim(): void {
-    while (this.count > 0 && this.szLots[this.count - 1] === 0) this.count--;
+  private forgetDeepest(): void {
+    const keys = this.farKeys();
+    for (const key of keys.slice(FAR_KEPT)) this.far.delete(key);
+    this.count -= keys.length - FAR_KEPT;
+    this.deepestKey = keys[FAR_KEPT - 1]!;
   }
 
-  /** Closes the gaps, and forgets the deepest levels, so many at a time that it is not needed again soon. */
-  private compact(): void {
-    const { pxTicks: px, szLots: sz, orders } = this;
-    let n = CAPACITY;
-    let kept = 0;
-    for (let i = this.count - 1; i >= 0 && kept < KEPT; i--) {
-      if (sz[i] === 0) continue;
-      n--;
-      kept++;
-      px[n] = px[i]!;
-      sz[n] = sz[i]!;
-      orders[n] = orders[i]!;
+  /** Best first. */
+  private farKeys(): number[] {
+    return [...this.far.keys()].sort((a, b) => b - a);
+  }
+
+  /** Places the ring so that a price, the best from now on, lies in it with room on both sides. */
+  private moveTo(key: number): void {
+    const { far } = this;
+    const low = Math.floor((key - (SPAN - HEADROOM)) / 32) * 32;
+    const inRing = this.count - far.size;
+    let at = this.bestKey;
+    for (let n = 0; n < inRing; n++) {
+      const next = n + 1 < inRing ? this.nextBelow(at) : at;
+      if (at < low) {
+        const slot = at & MASK;
+        far.set(at, { szLots: this.szLots[slot]!, orders: this.orders[slot]! });
+        this.hide(slot);
+      }
+      at = next;
     }
-    px.copyWithin(0, n, CAPACITY);
-    sz.copyWithin(0, n, CAPACITY);
-    orders.copyWithin(0, n, CAPACITY);
-    this.count = kept;
+    this.lowKey = low;
+    for (const [farKey, level] of far) {
+      if (farKey < low) continue;
+      const slot = farKey & MASK;
+      this.szLots[slot] = level.szLots;
+      this.orders[slot] = level.orders;
+      this.bits[slot >> 5]! |= 1 << (slot & 31);
+      far.delete(farKey);
+    }
+    if (far.size > FAR_MAX) this.forgetDeepest();
+  }
+
+  private hide(slot: number): void {
+    this.szLots[slot] = 0;
+    this.bits[slot >> 5]! &= ~(1 << (slot & 31));
   }
 }
