@@ -19,6 +19,8 @@ export class VirtualTime implements Clock, Timers {
   private seq = 0;
   /** A binary heap by (atNs, seq). */
   private readonly heap: Item[] = [];
+  /** Of the first item; Infinity when there is none. */
+  private headNs = Number.POSITIVE_INFINITY;
   /** Events run so far. */
   eventCount = 0;
 
@@ -35,8 +37,7 @@ export class VirtualTime implements Clock, Timers {
 
   /** Time of the next event, ns; Infinity when nothing is scheduled. */
   get nextNs(): number {
-    this.dropCancelled();
-    return this.heap[0]?.atNs ?? Number.POSITIVE_INFINITY;
+    return this.headNs;
   }
 
   after(delayMs: number, fn: () => void): () => void {
@@ -54,6 +55,7 @@ export class VirtualTime implements Clock, Timers {
     this.push(item);
     return () => {
       item.fn = undefined;
+      if (item === this.heap[0]) this.dropCancelled();
     };
   }
 
@@ -123,21 +125,28 @@ export class VirtualTime implements Clock, Timers {
   }
 
   private runNext(): Item {
-    const item = this.pop();
+    const { heap } = this;
+    const item = heap[0]!;
     const { fn } = item;
     this.nowNs = item.atNs;
     this.eventCount++;
     if (item.periodNs > 0) {
       item.atNs += item.periodNs;
       item.seq = this.seq++;
-      this.push(item);
+      this.sink(item);
+    } else {
+      this.pop();
     }
+    this.dropCancelled();
     fn?.();
     return item;
   }
 
+  /** Keeps the head an event that will happen. */
   private dropCancelled(): void {
-    while (this.heap.length > 0 && this.heap[0]!.fn === undefined) this.pop();
+    const { heap } = this;
+    while (heap.length > 0 && heap[0]!.fn === undefined) this.pop();
+    this.headNs = heap.length > 0 ? heap[0]!.atNs : Number.POSITIVE_INFINITY;
   }
 
   private isBefore(a: Item, b: Item): boolean {
@@ -155,24 +164,28 @@ export class VirtualTime implements Clock, Timers {
       at = up;
     }
     heap[at] = item;
+    if (at === 0) this.headNs = item.atNs;
   }
 
-  private pop(): Item {
+  /** Takes the head away. */
+  private pop(): void {
+    const last = this.heap.pop()!;
+    if (this.heap.length > 0) this.sink(last);
+  }
+
+  /** Puts an item in the place of the head and lets it sink to where it belongs. */
+  private sink(item: Item): void {
     const { heap } = this;
-    const first = heap[0]!;
-    const last = heap.pop()!;
-    if (heap.length === 0) return first;
     let at = 0;
     for (;;) {
       let down = 2 * at + 1;
       if (down >= heap.length) break;
       if (down + 1 < heap.length && this.isBefore(heap[down + 1]!, heap[down]!)) down++;
-      if (!this.isBefore(heap[down]!, last)) break;
+      if (!this.isBefore(heap[down]!, item)) break;
       heap[at] = heap[down]!;
       at = down;
     }
-    heap[at] = last;
-    return first;
+    heap[at] = item;
   }
 }
 
