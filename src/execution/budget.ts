@@ -54,6 +54,10 @@ export class AddressBudget {
   private readonly spentIn = new Float64Array(BUCKETS);
   private readonly gainedIn = new Float64Array(BUCKETS);
   private bucket: number;
+  /** When the next bucket begins, ns. */
+  private bucketEndNs = Number.NEGATIVE_INFINITY;
+  /** Sent less refilled within the window. */
+  private netInWindow = 0;
   private readonly startNs: number;
   private nextSyncNs = Number.NEGATIVE_INFINITY;
   private nextSlotNs = Number.NEGATIVE_INFINITY;
@@ -89,6 +93,7 @@ export class AddressBudget {
     this.sent += elements;
     this.usedCount += elements;
     this.spentIn[this.bucket % BUCKETS]! += elements;
+    this.netInWindow += elements;
   }
 
   /** A fill of ours refills one request per dollar. */
@@ -99,6 +104,7 @@ export class AddressBudget {
     // Never less than the venue's rule, which doubles small accounts' ceilings: the next sync knows better.
     this.cancelCapCount += usd;
     this.gainedIn[this.bucket % BUCKETS]! += usd;
+    this.netInWindow -= usd;
   }
 
   /** A placement or change goes out although the allowance is spent. */
@@ -149,9 +155,7 @@ export class AddressBudget {
     this.turn();
     const elapsedS = Math.min(WINDOW_S, (this.o.monoNs() - this.startNs) / 1e9);
     if (elapsedS < EVIDENCE_S) return Number.NaN;
-    let net = 0;
-    for (let i = 0; i < BUCKETS; i++) net += this.spentIn[i]! - this.gainedIn[i]!;
-    return (net / elapsedS) * 3600;
+    return (this.netInWindow / elapsedS) * 3600;
   }
 
   get hoursLeft(): number {
@@ -184,7 +188,10 @@ export class AddressBudget {
   }
 
   private turn(): void {
-    const now = this.bucketAt(this.o.monoNs());
+    const nowNs = this.o.monoNs();
+    if (nowNs < this.bucketEndNs) return;
+    const now = this.bucketAt(nowNs);
+    this.bucketEndNs = (now + 1) * BUCKET_S * 1e9;
     if (now === this.bucket) return;
     if (now - this.bucket >= BUCKETS) {
       this.spentIn.fill(0);
@@ -196,5 +203,8 @@ export class AddressBudget {
       }
     }
     this.bucket = now;
+    // Summed anew, so that no rounding gathers.
+    this.netInWindow = 0;
+    for (let i = 0; i < BUCKETS; i++) this.netInWindow += this.spentIn[i]! - this.gainedIn[i]!;
   }
 }
