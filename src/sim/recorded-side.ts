@@ -19,30 +19,88 @@ const FOOTROOM = SPAN >> 2;
 const FAR_MAX = 16_384;
 const FAR_KEPT = 12_288;
 
+/** Numbers of a side in front of its arrays, f64 each. */
+const Head = { Count: 0, BestLots: 1, BestKey: 2, DeepestKey: 3, LowKey: 4, FarCount: 5 } as const;
+const HEAD_BYTES = 64;
+const SZ_AT = HEAD_BYTES;
+const ORDERS_AT = SZ_AT + SPAN * 8;
+const BITS_AT = ORDERS_AT + SPAN * 4;
+
+/** What one side takes of the memory it is given; a multiple of 8. Its layout is known to assembly/tape-run.ts, too. */
+export const RECORDED_SIDE_BYTES = BITS_AT + WORDS * 4;
+
 interface FarLevel {
   szLots: number;
   orders: number;
 }
 
-/** Prices are kept as keys, `sign × ticks`, of which the greatest is the best. Allocates: nothing within the ring. */
+/**
+ * Prices are kept as keys, `sign × ticks`, of which the greatest is the best. Everything within the ring lies in one piece of
+ * memory, so that a kernel can work on the same book. Allocates: nothing within the ring.
+ */
 export class RecordedSide {
-  /** Levels with a size. */
-  count = 0;
-  /** Size of the best level; 0 when there is none. */
-  bestLots = 0;
-  private bestKey = 0;
-  /** The deepest price shown since the side was last empty; deeper ones are unknown. */
-  private deepestKey = 0;
-  /** Key of the ring's lowest tick, a multiple of 32: no word is split where the ring wraps. */
-  private lowKey = 0;
-  /** By `key & MASK`. */
-  private readonly szLots = new Float64Array(SPAN);
-  private readonly orders = new Uint32Array(SPAN);
-  private readonly bits = new Int32Array(WORDS);
+  private readonly head: Float64Array;
+  /** By `key & MASK`; so are the two that follow. */
+  private readonly szLots: Float64Array;
+  private readonly orders: Uint32Array;
+  /** A bit for each price with a size. */
+  private readonly bits: Int32Array;
   /** By key. All of them are deeper than the ring. */
   private readonly far = new Map<number, FarLevel>();
 
-  constructor(readonly sign: Side) {}
+  /** @param memory zeroed, RECORDED_SIDE_BYTES at an offset that is a multiple of 8. */
+  constructor(
+    readonly sign: Side,
+    memory: { readonly buffer: ArrayBufferLike; readonly byteOffset: number } = {
+      buffer: new ArrayBuffer(RECORDED_SIDE_BYTES),
+      byteOffset: 0,
+    },
+  ) {
+    const { buffer, byteOffset } = memory;
+    this.head = new Float64Array(buffer, byteOffset, HEAD_BYTES / 8);
+    this.szLots = new Float64Array(buffer, byteOffset + SZ_AT, SPAN);
+    this.orders = new Uint32Array(buffer, byteOffset + ORDERS_AT, SPAN);
+    this.bits = new Int32Array(buffer, byteOffset + BITS_AT, WORDS);
+  }
+
+  /** Levels with a size. */
+  get count(): number {
+    return this.head[Head.Count]!;
+  }
+  private set count(levels: number) {
+    this.head[Head.Count] = levels;
+  }
+
+  /** Size of the best level; 0 when there is none. */
+  get bestLots(): number {
+    return this.head[Head.BestLots]!;
+  }
+  private set bestLots(lots: number) {
+    this.head[Head.BestLots] = lots;
+  }
+
+  private get bestKey(): number {
+    return this.head[Head.BestKey]!;
+  }
+  private set bestKey(key: number) {
+    this.head[Head.BestKey] = key;
+  }
+
+  /** The deepest price shown since the side was last empty; deeper ones are unknown. */
+  private get deepestKey(): number {
+    return this.head[Head.DeepestKey]!;
+  }
+  private set deepestKey(key: number) {
+    this.head[Head.DeepestKey] = key;
+  }
+
+  /** Key of the ring's lowest tick, a multiple of 32: no word is split where the ring wraps. */
+  private get lowKey(): number {
+    return this.head[Head.LowKey]!;
+  }
+  private set lowKey(key: number) {
+    this.head[Head.LowKey] = key;
+  }
 
   get bestTicks(): number {
     return this.count > 0 ? this.sign * this.bestKey : 0;
@@ -107,7 +165,8 @@ export class RecordedSide {
       this.hide(key & MASK);
       key = next;
     }
-    this.far.clear();
+    if (this.far.size > 0) this.far.clear();
+    this.head[Head.FarCount] = 0;
     this.count = 0;
     this.bestLots = 0;
   }
@@ -147,7 +206,8 @@ export class RecordedSide {
 
   private appear(key: number, slot: number): void {
     this.bits[slot >> 5]! |= 1 << (slot & 31);
-    if (this.count++ === 0) {
+    this.count++;
+    if (this.count === 1) {
       this.bestKey = key;
       this.deepestKey = key;
     } else if (key > this.bestKey) this.bestKey = key;
@@ -194,6 +254,7 @@ export class RecordedSide {
     const level = far.get(key);
     if (!(szLots > 0)) {
       if (far.delete(key)) this.count--;
+      this.head[Head.FarCount] = far.size;
       return;
     }
     if (level !== undefined) {
@@ -202,6 +263,7 @@ export class RecordedSide {
       return;
     }
     far.set(key, { szLots, orders });
+    this.head[Head.FarCount] = far.size;
     this.count++;
     if (key < this.deepestKey) this.deepestKey = key;
     if (far.size > FAR_MAX) this.forgetDeepest();
@@ -212,6 +274,7 @@ export class RecordedSide {
     for (const key of keys.slice(FAR_KEPT)) this.far.delete(key);
     this.count -= keys.length - FAR_KEPT;
     this.deepestKey = keys[FAR_KEPT - 1]!;
+    this.head[Head.FarCount] = FAR_KEPT;
   }
 
   /** Best first. */
@@ -243,6 +306,7 @@ export class RecordedSide {
       this.bits[slot >> 5]! |= 1 << (slot & 31);
       far.delete(farKey);
     }
+    this.head[Head.FarCount] = far.size;
     if (far.size > FAR_MAX) this.forgetDeepest();
   }
 
