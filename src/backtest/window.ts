@@ -12,12 +12,39 @@ import { delayOf, type FeedDist } from "./latency.js";
 const recvOffset = (kind: number): number =>
   kind === abi.RecordKind.AssetCtx || kind === abi.RecordKind.FeedStatus ? 0 : 8;
 
-interface KeptBlock {
-  readonly block: TapeBlock;
-  /** Each record's time at the venue; NaN: not read. */
+/** Where a block lies, with the two times of each of its records. */
+export interface BlockRoom {
+  readonly u8: Uint8Array;
+  readonly i32: Int32Array;
+  readonly f64: Float64Array;
+  readonly i64: BigInt64Array;
+  /** Of each record, at the venue and here; NaN: not read. */
   readonly exchNs: Float64Array;
+  readonly localNs: Float64Array;
+}
+
+/** Memory of somebody else's that blocks are put into. */
+export interface BlockArena {
+  /** @returns undefined when nothing large enough is free: the block then lies where it was read. */
+  take(bytes: number, records: number): BlockRoom | undefined;
+  release(room: BlockRoom): void;
+}
+
+/** A block that one of the cursors has not finished. */
+export interface KeptBlock {
+  readonly block: TapeBlock;
+  readonly exchNs: Float64Array;
+  readonly localNs: Float64Array;
   /** So many of its first records are older than the start. */
   readonly prior: number;
+  /** Where it lies in the arena. */
+  readonly room: BlockRoom | undefined;
+}
+
+/** A cursor's place: the block it is in, and which of its records it is on. */
+export interface Place {
+  kept: KeptBlock | undefined;
+  index: number;
 }
 
 /** A book told by changes stands on all of them. */
@@ -43,6 +70,7 @@ export interface WindowOptions {
    * has not happened yet, which is what a leak is (leak tests).
    */
   readonly shiftNs?: number;
+  readonly arena?: BlockArena;
 }
 
 /**
@@ -74,14 +102,13 @@ export class TapeWindow {
   private repeated = 0;
   /** How long the last record with an exchange stamp travelled. */
   private travelNs = 0;
-  private exchIndex = 0;
-  private localIndex = 0;
-  private localPrior = 0;
+  /** Of the two cursors. */
+  readonly exchPlace: Place = { kept: undefined, index: -1 };
+  readonly localPlace: Place = { kept: undefined, index: -1 };
+  private arrivedNs = Number.NEGATIVE_INFINITY;
   /** The record under `local` is older than the start: it tells the book that stands then, and is no news. */
   isLocalPrior = false;
   private readonly hasState: boolean;
-  private exchTimes: Float64Array = new Float64Array(0);
-  private localTimes: Float64Array = new Float64Array(0);
   private readonly baseLo: number;
   private readonly baseHi: number;
   private readonly offsetNs: number;
@@ -121,24 +148,22 @@ export class TapeWindow {
 
   /** Moves the exchange's cursor on. @returns false at the end of the tape. */
   nextExch(): boolean {
-    const { exch } = this;
+    const { exch, exchPlace } = this;
     for (;;) {
-      if (exch.next()) {
-        const exchNs = this.exchTimes[this.exchIndex++]!;
-        if (Number.isNaN(exchNs)) continue;
-        this.exchNs = exchNs;
-        return true;
+      const { kept } = exchPlace;
+      if (kept !== undefined) {
+        while (exch.next()) {
+          const ns = kept.exchNs[++exchPlace.index]!;
+          if (Number.isNaN(ns)) continue;
+          this.exchNs = ns;
+          return true;
+        }
+        this.doneExch++;
       }
-      if (exch.block !== undefined) this.doneExch++;
-      const next = this.keptAt(this.doneExch);
-      this.drop();
-      if (next === undefined) break;
-      this.exchTimes = next.exchNs;
-      this.exchIndex = 0;
-      exch.load(next.block);
+      if (this.enter(exchPlace, exch, this.doneExch)) continue;
+      this.exchNs = Number.POSITIVE_INFINITY;
+      return false;
     }
-    this.exchNs = Number.POSITIVE_INFINITY;
-    return false;
   }
 
   /** Receive time between the first and the last record that may be read, ms. */
@@ -156,34 +181,48 @@ export class TapeWindow {
 
   /** Moves the engine's cursor on. @returns false at the end. */
   nextLocal(): boolean {
-    const { local } = this;
+    const { local, localPlace } = this;
     for (;;) {
-      if (local.next()) {
-        const exchNs = this.localTimes[this.localIndex++]!;
-        if (Number.isNaN(exchNs)) continue;
-        this.isLocalPrior = this.localIndex <= this.localPrior;
-        if (this.isLocalPrior) {
-          this.localNs = exchNs;
+      const { kept } = localPlace;
+      if (kept !== undefined) {
+        while (local.next()) {
+          const ns = kept.localNs[++localPlace.index]!;
+          if (Number.isNaN(ns)) continue;
+          this.isLocalPrior = localPlace.index < kept.prior;
+          this.localNs = ns;
           return true;
         }
-        const at = (local.at + recvOffset(local.kind)) >> 3;
-        const { f64 } = local.block!;
-        this.localNs = Math.max(this.localNs, this.delayNs(f64[at]!, exchNs));
-        // The engine's own stamp of the arrival.
-        f64[at] = this.localNs;
-        return true;
+        this.doneLocal++;
       }
-      if (local.block !== undefined) this.doneLocal++;
-      const next = this.keptAt(this.doneLocal);
-      this.drop();
-      if (next === undefined) break;
-      this.localTimes = next.exchNs;
-      this.localPrior = next.prior;
-      this.localIndex = 0;
-      local.load(next.block);
+      if (this.enter(localPlace, local, this.doneLocal)) continue;
+      this.localNs = Number.POSITIVE_INFINITY;
+      return false;
     }
-    this.localNs = Number.POSITIVE_INFINITY;
-    return false;
+  }
+
+  /** The cursors go on to these records of their blocks: what was before them has happened. */
+  skipTo(exch: { index: number; start: number }, local: { index: number; start: number }): void {
+    const { exchPlace, localPlace } = this;
+    if (exch.index !== exchPlace.index) {
+      exchPlace.index = exch.index;
+      this.exch.seek(exch.start);
+      this.exchNs = exchPlace.kept!.exchNs[exch.index]!;
+    }
+    if (local.index !== localPlace.index) {
+      localPlace.index = local.index;
+      this.local.seek(local.start);
+      this.localNs = localPlace.kept!.localNs[local.index]!;
+    }
+  }
+
+  /** Goes to the next block. @returns false when there is none. */
+  private enter(place: Place, cursor: RecordCursor, index: number): boolean {
+    const next = this.keptAt(index);
+    this.drop();
+    place.kept = next;
+    place.index = -1;
+    if (next !== undefined) cursor.load(next.block);
+    return next !== undefined;
   }
 
   /** The block of that number, read from the files if neither cursor has been there. */
@@ -200,44 +239,61 @@ export class TapeWindow {
   private drop(): void {
     const done = Math.min(this.doneExch, this.doneLocal);
     while (this.droppedBlocks < done && this.kept.length > 0) {
-      this.kept.shift();
+      const { room } = this.kept.shift()!;
+      if (room !== undefined) this.o.arena?.release(room);
       this.droppedBlocks++;
     }
   }
 
-  /** When each record of a block happens. The last record in range ends the reading. */
-  private stamp(block: TapeBlock): KeptBlock {
+  /** When each record of a block happens, and when it reaches us. The last record in range ends the reading. */
+  private stamp(read: TapeBlock): KeptBlock {
     const { stamps, o } = this;
     const { fromNs = Number.NEGATIVE_INFINITY, toNs = Number.POSITIVE_INFINITY } = o;
-    const times = new Float64Array(block.info.records);
+    const { records } = read.info;
+    const room = o.arena?.take(read.bytes, records);
+    room?.u8.set(read.u8);
+    const block = room === undefined ? read : { ...read, ...viewsOf(room) };
+    const exchNs = room?.exchNs ?? new Float64Array(records);
+    const localNs = room?.localNs ?? new Float64Array(records);
+    const { f64 } = block;
     let prior = 0;
     stamps.load(block);
     for (let i = 0; stamps.next(); i++) {
-      const recvNs = block.f64[(stamps.at + recvOffset(stamps.kind)) >> 3]!;
+      const recvAt = (stamps.at + recvOffset(stamps.kind)) >> 3;
+      const recvNs = f64[recvAt]!;
       // Own orders of the recording run come by another connection, on paper with stamps of another clock: no time of the market's.
       if (stamps.kind === abi.RecordKind.OwnOrder) {
-        times[i] = Number.NaN;
+        exchNs[i] = localNs[i] = Number.NaN;
         if (recvNs < fromNs) prior = i + 1;
         continue;
       }
       if (recvNs < fromNs || i < this.repeated) {
         // Never read, but the place in the list of times stays; what makes the book that stands at the start is all read then.
         const isState = this.hasState && i >= this.repeated && STATE_KINDS.has(stamps.kind);
-        if (isState) this.stampedNs = Math.max(this.stampedNs, recvNs);
-        times[i] = isState ? this.stampedNs : Number.NaN;
+        if (isState) {
+          this.stampedNs = Math.max(this.stampedNs, recvNs);
+          this.arrivedNs = this.stampedNs;
+        }
+        exchNs[i] = isState ? this.stampedNs : Number.NaN;
+        localNs[i] = exchNs[i]!;
         prior = i + 1;
         continue;
       }
       if (recvNs > toNs) {
-        times.fill(Number.NaN, i);
+        exchNs.fill(Number.NaN, i);
+        localNs.fill(Number.NaN, i);
         this.readerAt = this.readers.length;
         break;
       }
       this.stampedNs = Math.max(this.stampedNs, this.stampOf(stamps, recvNs));
-      times[i] = this.stampedNs;
       if (isUnstamped(stamps)) this.writeStamp(stamps);
+      this.arrivedNs = Math.max(this.arrivedNs, this.delayNs(recvNs, this.stampedNs));
+      exchNs[i] = this.stampedNs;
+      localNs[i] = this.arrivedNs;
+      // The engine's own stamp of the arrival.
+      f64[recvAt] = this.arrivedNs;
     }
-    return { block, exchNs: times, prior };
+    return { block, exchNs, localNs, prior, room };
   }
 
   close(): void {
@@ -290,6 +346,8 @@ const hasNoStamp = ({ block, at }: RecordCursor): boolean =>
 /** News of the market from a recording that has no exchange times. */
 const isUnstamped = (cursor: RecordCursor): boolean =>
   (cursor.kind <= abi.RecordKind.Bbo || cursor.kind === abi.RecordKind.BookDelta) && hasNoStamp(cursor);
+
+const viewsOf = ({ u8, i32, f64, i64 }: BlockRoom) => ({ u8, i32, f64, i64 });
 
 /** Whether the book is told by changes: then a start in the middle needs what was before. */
 function hasState(first: TapeFileReader): boolean {

@@ -157,6 +157,20 @@ export class RecordCursor {
     this.end = 0;
   }
 
+  /** Where the current record begins in the block, and where the next one does, bytes. */
+  get start(): number {
+    return this.at - BODY_AT;
+  }
+  get nextStart(): number {
+    return this.end;
+  }
+
+  /** Moves to the record that begins there. */
+  seek(start: number): void {
+    this.end = start;
+    this.next();
+  }
+
   next(): boolean {
     const { block } = this;
     if (block === undefined || this.end >= block.bytes) return false;
