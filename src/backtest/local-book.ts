@@ -1,6 +1,6 @@
 import * as abi from "../abi/layout.js";
 import { type Instrument, pow10, Side } from "../domain/index.js";
-import { RecordedSide } from "../sim/index.js";
+import { RecordedSide, type SideMemory } from "../sim/index.js";
 import type { RecordCursor } from "../store/index.js";
 
 /** A record made here is handed to the engine as if the tape had held it. */
@@ -22,8 +22,8 @@ const QUIET_NS_MAX = 60e9;
  * moves. Knows only what has reached us, which the exchange's book is ahead of. Allocates: nothing per record.
  */
 export class LocalBook {
-  private readonly bids = new RecordedSide(Side.Buy);
-  private readonly asks = new RecordedSide(Side.Sell);
+  private readonly bids: RecordedSide;
+  private readonly asks: RecordedSide;
   private readonly pxScale: number;
   private readonly szScale: number;
   private readonly record = new ArrayBuffer(abi.BOOK_SIZE);
@@ -34,7 +34,8 @@ export class LocalBook {
   private readonly px = new Float64Array(LEVELS);
   private readonly sz = new Float64Array(LEVELS);
   private readonly n = new Uint32Array(LEVELS);
-  private nextBookNs = Number.NEGATIVE_INFINITY;
+  /** The first whole message from this time on is told as a book. */
+  nextBookNs = Number.NEGATIVE_INFINITY;
   /** The touch as last told, ticks and lots. */
   private readonly told = new Float64Array(4);
   /** Stamp and arrival of the newest change; not known: nothing may be repeated. */
@@ -47,7 +48,10 @@ export class LocalBook {
   constructor(
     inst: Instrument,
     private readonly out: RecordOut,
+    memory?: SideMemory,
   ) {
+    this.bids = new RecordedSide(Side.Buy, memory?.bids);
+    this.asks = new RecordedSide(Side.Sell, memory?.asks);
     this.pxScale = pow10(inst.pxDecimals);
     this.szScale = pow10(inst.szDecimals);
   }

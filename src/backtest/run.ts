@@ -23,6 +23,7 @@ import { LocalBook } from "./local-book.js";
 import { withOwnLatency } from "./own-latency.js";
 import { type BacktestSeries, SeriesRecorder } from "./series.js";
 import { type BacktestSummary, summarise } from "./summary.js";
+import { type Skipped, TapeRun } from "./tape-run.js";
 import { TapeWindow } from "./window.js";
 
 export interface BacktestOptions {
@@ -45,6 +46,8 @@ export interface BacktestOptions {
   readonly shiftMs?: number;
   /** What the engine believes the maker fee to be, bps; default: what is charged. A leak test pins the quotes with it. */
   readonly quotedMakerBps?: number;
+  /** Every record in full, for a test that this changes nothing. */
+  readonly withoutSkips?: boolean;
   /** Hears everything that crosses the engine's boundary, after the journal. */
   readonly tap?: WireTap;
   readonly log?: LogFn;
@@ -108,6 +111,8 @@ class BacktestRun {
   private readonly journal: BacktestJournal;
   private readonly recorder: SeriesRecorder;
   private readonly book: LocalBook;
+  private readonly tapeRun = new TapeRun();
+  private readonly skipped: Skipped = { records: 0, events: 0, levelUpdates: 0, lastNs: 0, midPx: 0 };
   private readonly baseMs: number;
   private readonly startNs: number;
   private readonly pxScale: number;
@@ -146,6 +151,7 @@ class BacktestRun {
       ...(o.fromMs === undefined ? {} : { fromNs: toNs(o.fromMs) }),
       ...(o.toMs === undefined ? {} : { toNs: toNs(o.toMs) }),
       ...(o.shiftMs === undefined ? {} : { shiftNs: o.shiftMs * 1e6 }),
+      arena: this.tapeRun,
     });
     this.startNs = Math.max(
       this.window.isLocalPrior ? toNs(o.fromMs!) : 0,
@@ -158,6 +164,7 @@ class BacktestRun {
       this.instrument,
       queueModel(o.queue ?? { kind: "risk-averse" }),
       `${this.instrument.coin} from ${o.tapes.join(", ")}`,
+      this.tapeRun.exchangeMemory,
     );
     const equityUsd = o.equityUsd ?? DEFAULT_EQUITY_USD;
     this.venue = new SimVenue({
@@ -206,6 +213,7 @@ class BacktestRun {
       sessionId: 1,
       requoteBps: o.config.engine.requote_bps,
       requoteMs: o.config.engine.requote_ms,
+      host: this.tapeRun.host,
       warmUpDecayS: o.config.strategy.warmup_decay_secs,
       // The venue is in this process: its word is checked, but not every few seconds.
       timings: { auditEveryMs: AUDIT_EVERY_MS },
@@ -214,9 +222,27 @@ class BacktestRun {
       },
       ...(o.log === undefined ? {} : { log: o.log }),
     });
-    this.book = new LocalBook(this.instrument, (kind, f64, at, bytes) => this.feed(kind, f64, at, bytes));
+    this.book = new LocalBook(
+      this.instrument,
+      (kind, f64, at, bytes) => this.feed(kind, f64, at, bytes),
+      this.tapeRun.localMemory,
+    );
     this.time.every(QUIET_BOOK_EVERY_MS, () => this.book.onQuiet(this.time.monoNs()));
     this.recorder = new SeriesRecorder(Math.max(MIN_STEP_MS, this.window.spanMs / SAMPLES_WANTED));
+    this.tapeRun.open({
+      window: this.window,
+      market: this.market,
+      book: this.book,
+      engine: this.engine,
+      recorder: this.recorder,
+      asset: this.asset,
+      pxScale: this.pxScale,
+      szScale: pow10(this.instrument.szDecimals),
+      baseMs: this.baseMs,
+      startNs: this.startNs,
+      requoteBps: o.config.engine.requote_bps,
+      requoteMs: o.config.engine.requote_ms,
+    });
     this.venue.listenPrivate(ADDRESS, {
       onOrderUpdates: (updates) => {
         this.recorder.forgetFinished();
@@ -245,6 +271,7 @@ class BacktestRun {
       startError = error;
     });
     const from = nowMs();
+    const { skipped, tapeRun } = this;
     let records = 0;
     let nextProgress = PROGRESS_EVERY_RECORDS;
     while (
@@ -252,6 +279,14 @@ class BacktestRun {
       this.killed === undefined &&
       startError === undefined
     ) {
+      skipped.midPx = this.midPx;
+      if (o.withoutSkips !== true && tapeRun.skip(time.nextNs, skipped)) {
+        records += skipped.records;
+        this.events += skipped.events;
+        this.levelUpdates += skipped.levelUpdates;
+        this.midPx = skipped.midPx;
+        if (skipped.lastNs > time.monoNs()) time.jumpTo(skipped.lastNs);
+      }
       // In the same nanosecond the exchange comes first, then timers, then what reaches us.
       const untilNs = Math.min(window.exchNs, window.localNs);
       if (time.nextNs <= untilNs && time.nextNs < window.exchNs) {
@@ -260,8 +295,8 @@ class BacktestRun {
       }
       if (window.exchNs <= window.localNs) this.atExchange();
       else this.atEngine();
-      if (++records === nextProgress) {
-        nextProgress += PROGRESS_EVERY_RECORDS;
+      if (++records >= nextProgress) {
+        nextProgress = records + PROGRESS_EVERY_RECORDS;
         // Each record is looked at twice: by the exchange, and by us.
         o.onProgress?.(records / Math.max(1, 2 * window.totalRecords), this.events);
       }

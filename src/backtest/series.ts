@@ -238,6 +238,16 @@ export class SeriesRecorder {
     return this.depths.find((row) => row.toBps === null || bps < row.toBps)!;
   }
 
+  /** The first change of the mid from this time on is some fill's markout; a hair early. */
+  get nextMarkoutMs(): number {
+    let next = Number.POSITIVE_INFINITY;
+    for (let h = 0; h < MARKOUT_MS.length; h++) {
+      const fill = this.fills[this.waiting[h]!];
+      if (fill !== undefined) next = Math.min(next, fill.tMs + MARKOUT_MS[h]! - 1e-6);
+    }
+    return next;
+  }
+
   /** The mid is this from now on. Cheap when no markout is due. */
   onMid(tMs: number, midPx: number): void {
     const { fills, waiting } = this;

@@ -41,12 +41,20 @@ export interface InlineOptions {
   /** See `Tuner`; default 0: no excess at the start. */
   readonly warmUpDecayS?: number;
   readonly onKilled?: NonNullable<ExecutorHooks["onKilled"]>;
+  /** Default: one of its own. See `kernelHost`. */
+  readonly host?: KernelHost;
 }
 
 const STALE_AFTER_MS = 3000;
 const INTAKE_TICK_MS = 100;
 
 let module: WebAssembly.Module | undefined;
+
+/** A kernel for one engine, with so much memory behind it that somebody else may use. */
+export function kernelHost(extraBytes = 0): KernelHost {
+  module ??= KernelHost.compile(kernelBytes());
+  return new KernelHost(module, extraBytes);
+}
 
 /**
  * One engine in one thread on any clock: intake, rings, kernel and executor of the live engine, called in turn instead of
@@ -64,9 +72,11 @@ export class InlineEngine implements FrameReader {
   kernelRejected = 0;
   private readonly trader: Trader;
   private readonly intake: FeedIntake;
-  private readonly pump: KernelPump;
+  /** For a caller that steps the kernel itself over records that are worth no ladder. */
+  readonly pump: KernelPump;
   private stopIntake: (() => void) | undefined;
-  private isRunning = false;
+  /** Records and frames are taken. */
+  isRunning = false;
   private isPassDue = false;
 
   constructor(private readonly o: InlineOptions) {
@@ -82,9 +92,8 @@ export class InlineEngine implements FrameReader {
       { staleAfterMs: o.staleAfterMs ?? STALE_AFTER_MS },
       { clock, log, counters: this.feedCounters },
     );
-    module ??= KernelHost.compile(kernelBytes());
     this.pump = new KernelPump({
-      host: new KernelHost(module),
+      host: o.host ?? kernelHost(),
       assets: kernel.assets,
       marketRing: kernel.marketRing,
       accountRing: kernel.accountRing,

@@ -6,8 +6,9 @@ import {
   type RecordKind,
 } from "../abi/layout.js";
 
-/** Pages of 64 KiB, equal to asconfig.json: the memory never grows, so views into it never detach. */
+/** Pages of 64 KiB that the kernel uses, equal to asconfig.json: the memory never grows, so views into it never detach. */
 const MEMORY_PAGES = 64;
+const PAGE_BYTES = 65_536;
 /** Largest record body the inbox takes. */
 const INBOX_BYTES = 3072;
 
@@ -85,9 +86,16 @@ export class KernelHost {
     }
   }
 
-  /** @throws {KernelError} `no-such-export` or `layout-mismatch` when module and program were not built together. */
-  constructor(module: WebAssembly.Module) {
-    const memory = new WebAssembly.Memory({ initial: MEMORY_PAGES, maximum: MEMORY_PAGES });
+  /** Where the caller's own memory begins, bytes. */
+  static readonly extraAt = MEMORY_PAGES * PAGE_BYTES;
+
+  /**
+   * @param extraBytes of memory behind the kernel's own, zeroed, for a caller that works on it together with the kernel.
+   * @throws {KernelError} `no-such-export` or `layout-mismatch` when module and program were not built together.
+   */
+  constructor(module: WebAssembly.Module, extraBytes = 0) {
+    const pages = MEMORY_PAGES + Math.ceil(extraBytes / PAGE_BYTES);
+    const memory = new WebAssembly.Memory({ initial: pages, maximum: pages });
     const instance = new WebAssembly.Instance(module, { env: { memory } });
     this.exports = instance.exports as Record<string, (...args: number[]) => number>;
     const missing = ENGINE_EXPORTS.filter((name) => typeof this.exports[name] !== "function");

@@ -19,4 +19,4 @@ export {
   type ProportionProblem,
   type QuoteTerms,
 } from "./proportion.js";
-export { KernelPump, type KernelPumpOptions } from "./pump.js";
+export { KernelPump, type KernelPumpOptions, type TouchState } from "./pump.js";

@@ -26,6 +26,14 @@ export interface KernelPumpOptions {
   readonly onRejected: () => void;
 }
 
+/** See `KernelPump.readTouch`. Prices: of the newest touch, and of the one last quoted on. */
+export interface TouchState {
+  quotedMicro: number;
+  touchMicro: number;
+  quotedMonoNs: number;
+  marketRecvMonoNs: number;
+}
+
 /**
  * Rings in, kernel, boards out: one pass drains every waiting record, then quotes each touched asset once, so that a burst
  * costs one ladder and not one per record. The worker's loop and the engine on a virtual clock call the same passes.
@@ -150,6 +158,22 @@ export class KernelPump {
       return true;
     }
     return !(recvMonoNs - this.quotedMonoNs[i]! < this.requoteNs);
+  }
+
+  /** What decides whether a record is worth a ladder: for a caller that steps the kernel itself where none is. */
+  readTouch(asset: number, into: TouchState): void {
+    const i = this.positionOf[asset]!;
+    into.quotedMicro = this.quotedMicro[i]!;
+    into.touchMicro = this.touchMicro[i]!;
+    into.quotedMonoNs = this.quotedMonoNs[i]!;
+    into.marketRecvMonoNs = this.marketRecvMonoNs[i]!;
+  }
+
+  /** The caller has stepped the kernel up to there. */
+  skipTouch(asset: number, touchMicro: number, marketRecvMonoNs: number): void {
+    const i = this.positionOf[asset]!;
+    this.touchMicro[i] = touchMicro;
+    this.marketRecvMonoNs[i] = marketRecvMonoNs;
   }
 
   /** Publishes a ladder of each asset that a record touched. @returns true when there was one. */

@@ -53,7 +53,7 @@ export { TapeMarket, type TapeMarketOptions } from "./markets/tape.js";
 export { L3Book } from "./matching.js";
 export { type PaperListing, type PaperOptions, PaperVenue } from "./paper.js";
 export { type QueueModel, type QueueModelSpec, queueModel } from "./queue-model.js";
-export { RecordedSide } from "./recorded-side.js";
+export { RECORDED_SIDE_BYTES, RecordedSide, type SideMemory } from "./recorded-side.js";
 export {
   DEV_ADDRESS,
   DEV_KEY,

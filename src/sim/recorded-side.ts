@@ -29,6 +29,18 @@ const BITS_AT = ORDERS_AT + SPAN * 4;
 /** What one side takes of the memory it is given; a multiple of 8. Its layout is known to assembly/tape-run.ts, too. */
 export const RECORDED_SIDE_BYTES = BITS_AT + WORDS * 4;
 
+/** RECORDED_SIDE_BYTES of zeros at an offset that is a multiple of 8. */
+interface Memory {
+  readonly buffer: ArrayBufferLike;
+  readonly byteOffset: number;
+}
+
+/** Where the two sides of a book lie. */
+export interface SideMemory {
+  readonly bids: Memory;
+  readonly asks: Memory;
+}
+
 interface FarLevel {
   szLots: number;
   orders: number;
@@ -48,13 +60,9 @@ export class RecordedSide {
   /** By key. All of them are deeper than the ring. */
   private readonly far = new Map<number, FarLevel>();
 
-  /** @param memory zeroed, RECORDED_SIDE_BYTES at an offset that is a multiple of 8. */
   constructor(
     readonly sign: Side,
-    memory: { readonly buffer: ArrayBufferLike; readonly byteOffset: number } = {
-      buffer: new ArrayBuffer(RECORDED_SIDE_BYTES),
-      byteOffset: 0,
-    },
+    memory: Memory = { buffer: new ArrayBuffer(RECORDED_SIDE_BYTES), byteOffset: 0 },
   ) {
     const { buffer, byteOffset } = memory;
     this.head = new Float64Array(buffer, byteOffset, HEAD_BYTES / 8);

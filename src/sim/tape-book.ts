@@ -32,7 +32,7 @@ import { Side } from "../domain/index.js";
 import { L3Queue } from "./l3-queue.js";
 import type { BookOrder, BookView, MatchEvents, MatchingBook } from "./matching.js";
 import { type QueueModel, queueModel } from "./queue-model.js";
-import { RecordedSide } from "./recorded-side.js";
+import { RecordedSide, type SideMemory } from "./recorded-side.js";
 
 /** Told of fills that a recorded event caused. The order's remaining size is already reduced; at 0 it has left the book. */
 export type PassiveFill = (order: BookOrder, szLots: number, tid: number) => void;
@@ -51,12 +51,13 @@ export interface RecordedBook {
 
 /** Thread: any (single owner). Allocates: nothing per recorded event. */
 export class TapeBook implements MatchingBook {
-  private readonly bids = new RecordedSide(Side.Buy);
-  private readonly asks = new RecordedSide(Side.Sell);
+  private readonly bids: RecordedSide;
+  private readonly asks: RecordedSide;
   /** Client orders, best price first, then arrival. */
   private readonly ownBids: BookOrder[] = [];
   private readonly ownAsks: BookOrder[] = [];
-  private newestExchMs = Number.NEGATIVE_INFINITY;
+  /** Of what has been applied. */
+  newestExchMs = Number.NEGATIVE_INFINITY;
   cut: ((szLots: number) => number) | undefined = undefined;
 
   /** Made by the first record of a single order. */
@@ -65,7 +66,14 @@ export class TapeBook implements MatchingBook {
   private readonly fillNow = (order: BookOrder, szLots: number): number =>
     this.fillPiece(order, szLots, 0, this.onFillNow);
 
-  constructor(private readonly queue: QueueModel = queueModel({ kind: "risk-averse" })) {}
+  /** @param memory where the two sides lie; default: memory of their own. */
+  constructor(
+    private readonly queue: QueueModel = queueModel({ kind: "risk-averse" }),
+    memory?: SideMemory,
+  ) {
+    this.bids = new RecordedSide(Side.Buy, memory?.bids);
+    this.asks = new RecordedSide(Side.Sell, memory?.asks);
+  }
 
   /** True when the queue before our orders is that of the recorded orders. */
   get isOrderLevel(): boolean {
@@ -287,6 +295,14 @@ export class TapeBook implements MatchingBook {
     if (type === OrderEventType.Execute) this.applyTrade(-side as Side, pxTicks, szLots, 0, onFill);
     this.orders.apply(type, oid, side, pxTicks, szLots, this.fillNow);
     this.afterQuotes(onFill);
+  }
+
+  /** Prices of our orders on a side, best first. @returns how many there are, which may be more than `out` takes. */
+  ownTicks(side: Side, out: Float64Array): number {
+    const own = side === Side.Buy ? this.ownBids : this.ownAsks;
+    const n = Math.min(own.length, out.length);
+    for (let i = 0; i < n; i++) out[i] = own[i]!.pxTicks;
+    return own.length;
   }
 
   /** True when a print of this aggressor at this price could concern an order of ours. */

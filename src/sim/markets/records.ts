@@ -15,6 +15,7 @@ import type { SimOrder } from "../account.js";
 import type { MarketContext, SimMarket } from "../market.js";
 import { bookView } from "../matching.js";
 import type { QueueModel } from "../queue-model.js";
+import type { SideMemory } from "../recorded-side.js";
 import { type PassiveFill, TapeBook } from "../tape-book.js";
 
 const NO_OPEN = "the market has not been opened";
@@ -37,7 +38,8 @@ export class RecordMarket implements SimMarket {
   private readonly szScale: number;
   private context: MarketContext | undefined;
   private nowMs = 0;
-  private nextMarkMs = Number.NEGATIVE_INFINITY;
+  /** The first record from this time on moves the mark. */
+  nextMarkMs = Number.NEGATIVE_INFINITY;
   /** The tape shows totals of prices, too. */
   private hasTotals = false;
   private readonly onFill: PassiveFill;
@@ -46,8 +48,9 @@ export class RecordMarket implements SimMarket {
     readonly instrument: Instrument,
     private readonly queue: QueueModel,
     readonly description: string,
+    memory?: SideMemory,
   ) {
-    this.book = new TapeBook(queue);
+    this.book = new TapeBook(queue, memory);
     this.pxScale = pow10(instrument.pxDecimals);
     this.szScale = pow10(instrument.szDecimals);
     this.onFill = (order, szLots, tid) => {
@@ -77,6 +80,14 @@ export class RecordMarket implements SimMarket {
     if (exchMs < this.nextMarkMs) return;
     this.nextMarkMs = exchMs + MARK_EVERY_MS;
     this.opened.exchange.updateMark(this.opened.market, exchMs);
+  }
+
+  /** Records that concern nobody but the book have been applied to its memory. @param lastTicks of the last print; 0: none. */
+  skipped(midBefore2Ticks: number, newestExchMs: number, lastTicks: number, hasDeltas: boolean): void {
+    this.midBefore2Ticks = midBefore2Ticks;
+    this.book.newestExchMs = newestExchMs;
+    if (lastTicks > 0) this.opened.market.lastTicks = lastTicks;
+    if (hasDeltas) this.hasTotals = true;
   }
 
   private take(cursor: RecordCursor, exchMs: number): void {

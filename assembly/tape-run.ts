@@ -1,0 +1,415 @@
+/**
+ * Skips over what is trivial on a tape: records that move a recorded book or an estimate and nothing else.
+ *
+ * A backtest's host handles each record in full where it matters: an order of ours is near, a ladder is due, a timer is, a sample is
+ * to be taken. Between two such moments it calls `tapeRun`, which applies the records as the host would have and stops *before* the
+ * first one that is the host's. Nothing here decides; the same run without it gives the same journal (test/backtest/tape-run.test.ts).
+ *
+ * A record happens twice: at the venue (`exch`) and when it reaches us (`local`). Both walk decoded blocks of a tape file
+ * (src/store/tape/file/format.ts), with the time of each record beside it. Sides are those of src/sim/recorded-side.ts.
+ *
+ * Allocates: nothing.
+ */
+import {
+  BBO_SIZE,
+  Bbo,
+  BookDelta,
+  DeltaFlag,
+  KernelStatus,
+  RecordKind,
+  TRADE_SIZE,
+  Trade,
+  TradeFlag,
+} from "./layout";
+import { step } from "./market";
+import { INBOX } from "./memory";
+
+/** From the start of a record to its struct body (BODY_AT of the format). */
+const BODY_AT: usize = 24;
+const OWN_MAX: i32 = 16;
+
+/** What host and kernel tell each other; f64 only, mirrored by `Word` in src/backtest/tape-run.ts. Times: ns, unless said. */
+@unmanaged
+class Run {
+  exchBlock: f64;
+  exchEnd: f64;
+  exchStart: f64;
+  exchIndex: f64;
+  exchTimes: f64;
+  localBlock: f64;
+  localEnd: f64;
+  localStart: f64;
+  localIndex: f64;
+  localTimes: f64;
+  timerNs: f64;
+  /** The tape's number of the market, and the kernel's slot. */
+  asset: f64;
+  slot: f64;
+  pxScale: f64;
+  szScale: f64;
+  exchBids: f64;
+  exchAsks: f64;
+  localBids: f64;
+  localAsks: f64;
+  baseMs: f64;
+  startNs: f64;
+  nextMarkMs: f64;
+  newestExchMs: f64;
+  midBefore2Ticks: f64;
+  lastTicks: f64;
+  hasDeltas: f64;
+  hasTouchStream: f64;
+  nextBookNs: f64;
+  nextSampleMs: f64;
+  nextMarkoutMs: f64;
+  midPx: f64;
+  quotedMicro: f64;
+  touchMicro: f64;
+  quotedNs: f64;
+  requoteRatio: f64;
+  requoteNs: f64;
+  marketRecvNs: f64;
+  events: f64;
+  levelUpdates: f64;
+  records: f64;
+  rejected: f64;
+  lastNs: f64;
+  /** Own orders, best first; ticks follow in two arrays of OWN_MAX. */
+  ownBidCount: f64;
+  ownAskCount: f64;
+}
+
+const OWN_BIDS_AT: usize = offsetof<Run>();
+const OWN_ASKS_AT: usize = OWN_BIDS_AT + <usize>OWN_MAX * 8;
+
+export function tapeRunBytes(): usize {
+  return OWN_ASKS_AT + <usize>OWN_MAX * 8;
+}
+
+/** Runs until something is the host's to do: the state at `at` then tells how far. */
+export function tapeRun(at: usize): void {
+  const s = changetype<Run>(at);
+  const exchBlock = <usize>s.exchBlock;
+  const exchEnd = <usize>s.exchEnd;
+  const exchTimes = <usize>s.exchTimes;
+  const localBlock = <usize>s.localBlock;
+  const localEnd = <usize>s.localEnd;
+  const localTimes = <usize>s.localTimes;
+  const timerNs = s.timerNs;
+  const asset = <u32>s.asset;
+  let exchStart = <usize>s.exchStart;
+  let exchIndex = <usize>s.exchIndex;
+  let localStart = <usize>s.localStart;
+  let localIndex = <usize>s.localIndex;
+  let exchNs = load<f64>(exchTimes + (exchIndex << 3));
+  let localNs = load<f64>(localTimes + (localIndex << 3));
+  let lastNs = s.lastNs;
+  let records: f64 = 0;
+  for (;;) {
+    // In the same nanosecond the exchange comes first, then timers, then what reaches us.
+    if (exchNs <= localNs) {
+      if (timerNs < exchNs) break;
+      const record = exchBlock + exchStart;
+      const next = exchStart + 8 + <usize>load<u32>(record, 4);
+      // The last record of a block is the host's: it knows the next block.
+      if (next >= exchEnd) break;
+      const nextNs = load<f64>(exchTimes + ((exchIndex + 1) << 3));
+      if (isNaN(nextNs)) break;
+      const head = load<u32>(record);
+      if (head >>> 16 == asset && !atExchange(s, at, head & 0xffff, record + BODY_AT, exchNs)) break;
+      lastNs = max(lastNs, exchNs);
+      exchStart = next;
+      exchIndex++;
+      exchNs = nextNs;
+    } else {
+      if (timerNs <= localNs) break;
+      const record = localBlock + localStart;
+      const next = localStart + 8 + <usize>load<u32>(record, 4);
+      if (next >= localEnd) break;
+      const nextNs = load<f64>(localTimes + ((localIndex + 1) << 3));
+      if (isNaN(nextNs)) break;
+      const head = load<u32>(record);
+      if (head >>> 16 == asset && !atEngine(s, head & 0xffff, record + BODY_AT, localNs)) break;
+      lastNs = max(lastNs, localNs);
+      localStart = next;
+      localIndex++;
+      localNs = nextNs;
+    }
+    records++;
+  }
+  s.exchStart = <f64>exchStart;
+  s.exchIndex = <f64>exchIndex;
+  s.localStart = <f64>localStart;
+  s.localIndex = <f64>localIndex;
+  s.lastNs = lastNs;
+  s.records += records;
+}
+
+// ---- at the venue ----
+
+/** @returns false when the record is the host's; nothing has changed then. */
+function atExchange(s: Run, at: usize, kind: i32, body: usize, exchNs: f64): bool {
+  const exchMs = s.baseMs + max(s.startNs, exchNs) / 1e6;
+  if (exchMs >= s.nextMarkMs) return false;
+  const bids = <usize>s.exchBids;
+  const asks = <usize>s.exchAsks;
+  const before = countOf(bids) > 0 && countOf(asks) > 0 ? bestKeyOf(bids) - bestKeyOf(asks) : 0;
+  if (kind == RecordKind.BookDelta) {
+    if (!deltaAtExchange(s, at, body, exchMs, bids, asks)) return false;
+  } else if (kind == RecordKind.Bbo) {
+    if (!touchAtExchange(s, at, body, exchMs, bids, asks)) return false;
+  } else if (kind == RecordKind.Trade) {
+    if ((<i32>Trade.flags(body) & TradeFlag.Backlog) == 0) {
+      const ticks = Math.round(Trade.px(body) * s.pxScale);
+      const isBuy = Trade.side(body) == 1;
+      // The best of our orders on the side that was hit.
+      const own = isBuy ? ownAsk(s, at) : ownBid(s, at);
+      if (own > 0 && (isBuy ? own <= ticks : own >= ticks)) return false;
+      s.lastTicks = ticks;
+    }
+  } else {
+    return false;
+  }
+  s.midBefore2Ticks = before;
+  return true;
+}
+
+function touchAtExchange(s: Run, at: usize, body: usize, exchMs: f64, bids: usize, asks: usize): bool {
+  const bidTicks = Math.round(Bbo.bidPx(body) * s.pxScale);
+  const askTicks = Math.round(Bbo.askPx(body) * s.pxScale);
+  const bidLots = Math.round(Bbo.bidSz(body) * s.szScale);
+  const askLots = Math.round(Bbo.askSz(body) * s.szScale);
+  if (!(bidLots > 0 && askLots > 0 && bidTicks < askTicks)) return false;
+  // Only orders of ours at or before the touch can be concerned.
+  const bid = ownBid(s, at);
+  if (bid > 0 && bid >= bidTicks) return false;
+  const ask = ownAsk(s, at);
+  if (ask > 0 && ask <= askTicks) return false;
+  if (exchMs < s.newestExchMs) return true;
+  if (!canSetBest(bids, bidTicks) || !canSetBest(asks, -askTicks)) return false;
+  s.newestExchMs = exchMs;
+  setBest(bids, bidTicks, bidLots);
+  setBest(asks, -askTicks, askLots);
+  return true;
+}
+
+function deltaAtExchange(s: Run, at: usize, body: usize, exchMs: f64, bids: usize, asks: usize): bool {
+  const flags = <i32>BookDelta.flags(body);
+  if ((flags & DeltaFlag.Clear) != 0) return false;
+  const isBuy = BookDelta.side(body) == 1;
+  const ticks = Math.round(BookDelta.px(body) * s.pxScale);
+  const lots = Math.round(BookDelta.sz(body) * s.szScale);
+  const bid = ownBid(s, at);
+  const ask = ownAsk(s, at);
+  if (bid > 0 || ask > 0) {
+    const own = at + (isBuy ? OWN_BIDS_AT : OWN_ASKS_AT);
+    const count = <i32>(isBuy ? s.ownBidCount : s.ownAskCount);
+    for (let i = 0; i < count; i++) if (load<f64>(own + ((<usize>i) << 3)) == ticks) return false;
+    if (bid > 0 && ((!isBuy && lots > 0 && ticks <= bid) || (countOf(asks) > 0 && -bestKeyOf(asks) <= bid)))
+      return false;
+    if (ask > 0 && ((isBuy && lots > 0 && ticks >= ask) || (countOf(bids) > 0 && bestKeyOf(bids) >= ask)))
+      return false;
+  }
+  if (!update(isBuy ? bids : asks, isBuy ? ticks : -ticks, lots)) return false;
+  s.hasDeltas = 1;
+  if ((flags & DeltaFlag.More) == 0) s.newestExchMs = max(s.newestExchMs, exchMs);
+  return true;
+}
+
+/** Best of our bids, ticks; 0 without one. */
+function ownBid(s: Run, at: usize): f64 {
+  return s.ownBidCount > 0 ? load<f64>(at + OWN_BIDS_AT) : 0;
+}
+function ownAsk(s: Run, at: usize): f64 {
+  return s.ownAskCount > 0 ? load<f64>(at + OWN_ASKS_AT) : 0;
+}
+
+// ---- when it reaches us ----
+
+/** @returns false when the record is the host's; nothing has changed then. */
+function atEngine(s: Run, kind: i32, body: usize, localNs: f64): bool {
+  const tMs = (localNs - s.startNs) / 1e6;
+  if (tMs >= s.nextSampleMs) return false;
+  if (kind == RecordKind.BookDelta) {
+    const flags = <i32>BookDelta.flags(body);
+    if ((flags & DeltaFlag.Clear) != 0) return false;
+    // The host tells the engine of the whole message, if anything.
+    if ((flags & DeltaFlag.More) == 0 && (localNs >= s.nextBookNs || s.hasTouchStream == 0)) return false;
+    const ticks = Math.round(BookDelta.px(body) * s.pxScale);
+    const lots = Math.round(BookDelta.sz(body) * s.szScale);
+    const isBuy = BookDelta.side(body) == 1;
+    const isDone = isBuy ? update(<usize>s.localBids, ticks, lots) : update(<usize>s.localAsks, -ticks, lots);
+    if (isDone) s.levelUpdates++;
+    return isDone;
+  }
+  // A ladder is due.
+  if (!(localNs - s.quotedNs < s.requoteNs)) return false;
+  if (kind == RecordKind.Trade) {
+    take(s, kind, body, TRADE_SIZE);
+    return true;
+  }
+  if (kind != RecordKind.Bbo || s.hasTouchStream == 0) return false;
+  const bidPx = Bbo.bidPx(body);
+  const askPx = Bbo.askPx(body);
+  const bidSz = Bbo.bidSz(body);
+  const askSz = Bbo.askSz(body);
+  if (!(bidSz > 0 && askSz > 0 && bidPx > 0 && askPx > 0)) return false;
+  const micro = (bidPx * askSz + askPx * bidSz) / (bidSz + askSz);
+  if (!(Math.abs(micro - s.quotedMicro) < s.requoteRatio * micro)) return false;
+  const mid = (bidPx + askPx) / 2;
+  if (mid != s.midPx) {
+    if (tMs >= s.nextMarkoutMs) return false;
+    s.midPx = mid;
+  }
+  if (take(s, kind, body, BBO_SIZE)) {
+    s.touchMicro = micro;
+    s.marketRecvNs = localNs;
+  }
+  return true;
+}
+
+function take(s: Run, kind: i32, body: usize, bytes: usize): bool {
+  s.events++;
+  memory.copy(INBOX, body, bytes);
+  if (step(kind, <i32>s.slot) == KernelStatus.Ok) return true;
+  s.rejected++;
+  return false;
+}
+
+// ---- one side of a book: the common cases of RecordedSide ----
+
+const SPAN: i32 = 32768;
+const MASK: i32 = SPAN - 1;
+const WORD_MASK: usize = (SPAN >> 5) - 1;
+const FOOTROOM: f64 = SPAN >> 2;
+const SZ_AT: usize = 64;
+const ORDERS_AT: usize = SZ_AT + <usize>SPAN * 8;
+const BITS_AT: usize = ORDERS_AT + <usize>SPAN * 4;
+
+function countOf(side: usize): f64 {
+  return load<f64>(side, 0);
+}
+
+function bestKeyOf(side: usize): f64 {
+  return load<f64>(side, 16);
+}
+
+function lowKeyOf(side: usize): f64 {
+  return load<f64>(side, 32);
+}
+
+function farCountOf(side: usize): f64 {
+  return load<f64>(side, 40);
+}
+
+function setCount(side: usize, v: f64): void {
+  store<f64>(side, v, 0);
+}
+
+function setBestLots(side: usize, v: f64): void {
+  store<f64>(side, v, 8);
+}
+
+function setBestKey(side: usize, v: f64): void {
+  store<f64>(side, v, 16);
+}
+
+function slotOf(key: f64): usize {
+  return <usize>(<i32>(<i64>key) & MASK);
+}
+
+function lotsAt(side: usize, slot: usize): usize {
+  return side + SZ_AT + (slot << 3);
+}
+
+/** One level's new total; 0 removes it. @returns false, and nothing has changed, where the ring alone does not tell. */
+function update(side: usize, key: f64, lots: f64): bool {
+  const place = key - lowKeyOf(side);
+  if (!(place >= 0 && place < <f64>SPAN)) return false;
+  const slot = slotOf(key);
+  const at = lotsAt(side, slot);
+  const before = load<f64>(at);
+  if (lots > 0) {
+    store<f64>(at, lots);
+    store<u32>(side + ORDERS_AT + (slot << 2), 1);
+    if (before == 0) appear(side, key, slot);
+    if (key == bestKeyOf(side)) setBestLots(side, lots);
+    return true;
+  }
+  if (before > 0) {
+    if (key == bestKeyOf(side)) return dropBest(side);
+    hide(side, slot);
+  }
+  return true;
+}
+
+function appear(side: usize, key: f64, slot: usize): void {
+  const word = side + BITS_AT + ((slot >> 5) << 2);
+  store<u32>(word, load<u32>(word) | (1 << (<u32>slot & 31)));
+  const count = countOf(side) + 1;
+  setCount(side, count);
+  if (count == 1) {
+    setBestKey(side, key);
+    store<f64>(side, key, 24);
+    // The first in the ring: what is far is deeper.
+  } else if (count - farCountOf(side) == 1 || key > bestKeyOf(side)) setBestKey(side, key);
+  else if (key < load<f64>(side, 24)) store<f64>(side, key, 24);
+}
+
+function hide(side: usize, slot: usize): void {
+  store<f64>(lotsAt(side, slot), 0);
+  const word = side + BITS_AT + ((slot >> 5) << 2);
+  store<u32>(word, load<u32>(word) & ~(1 << (<u32>slot & 31)));
+  setCount(side, countOf(side) - 1);
+}
+
+/** Takes the best level away. @returns false, and nothing has changed, when the next one is far or the ring should follow. */
+function dropBest(side: usize): bool {
+  const key = bestKeyOf(side);
+  const far = farCountOf(side);
+  const left = countOf(side) - 1 - far;
+  if (left <= 0 && far > 0) return false;
+  const next = left > 0 ? nextBelow(side, key) : 0;
+  if (far > 0 && next - lowKeyOf(side) < FOOTROOM) return false;
+  hide(side, slotOf(key));
+  if (left > 0) {
+    setBestKey(side, next);
+    setBestLots(side, load<f64>(lotsAt(side, slotOf(next))));
+  } else {
+    setBestLots(side, 0);
+  }
+  return true;
+}
+
+/** False where putting a new best in place would reach beyond the ring. */
+function canSetBest(side: usize, key: f64): bool {
+  const place = key - lowKeyOf(side);
+  return place >= 0 && place < <f64>SPAN && (farCountOf(side) == 0 || place >= FOOTROOM);
+}
+
+/** What was displayed better than the key is gone; the key has that size. `canSetBest` first. */
+function setBest(side: usize, key: f64, lots: f64): void {
+  const far = farCountOf(side);
+  while (countOf(side) > far && bestKeyOf(side) > key) {
+    const best = bestKeyOf(side);
+    hide(side, slotOf(best));
+    if (countOf(side) > far) setBestKey(side, nextBelow(side, best));
+  }
+  update(side, key, lots);
+  setBestLots(side, lots);
+}
+
+/** The next level in the ring that is worse than a key. There must be one. */
+function nextBelow(side: usize, key: f64): f64 {
+  const slot = slotOf(key);
+  const bit = <u32>slot & 31;
+  let word = slot >> 5;
+  let bits = load<u32>(side + BITS_AT + (word << 2)) & ((1 << bit) - 1);
+  let base = key - <f64>bit;
+  while (bits == 0) {
+    word = (word - 1) & WORD_MASK;
+    base -= 32;
+    bits = load<u32>(side + BITS_AT + (word << 2));
+  }
+  return base + <f64>(31 - clz(bits));
+}

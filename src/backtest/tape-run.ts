@@ -1,0 +1,256 @@
+/**
+ * The host's side of assembly/tape-run.ts: one piece of kernel memory holds the blocks of the tape, the exchange's book and the
+ * engine's, and the kernel skips over the records that change nothing else.
+ */
+import { Side } from "../domain/index.js";
+import { type InlineEngine, kernelHost } from "../engine/inline.js";
+import { KernelHost, type TouchState } from "../kernels/index.js";
+import { RECORDED_SIDE_BYTES, type RecordMarket, type SideMemory } from "../sim/index.js";
+import type { LocalBook } from "./local-book.js";
+import type { SeriesRecorder } from "./series.js";
+import type { BlockArena, BlockRoom, TapeWindow } from "./window.js";
+
+/** Places of the state, f64 words; the order of `Run` in assembly/tape-run.ts. */
+const WORDS = [
+  "exchBlock",
+  "exchEnd",
+  "exchStart",
+  "exchIndex",
+  "exchTimes",
+  "localBlock",
+  "localEnd",
+  "localStart",
+  "localIndex",
+  "localTimes",
+  "timerNs",
+  "asset",
+  "slot",
+  "pxScale",
+  "szScale",
+  "exchBids",
+  "exchAsks",
+  "localBids",
+  "localAsks",
+  "baseMs",
+  "startNs",
+  "nextMarkMs",
+  "newestExchMs",
+  "midBefore2Ticks",
+  "lastTicks",
+  "hasDeltas",
+  "hasTouchStream",
+  "nextBookNs",
+  "nextSampleMs",
+  "nextMarkoutMs",
+  "midPx",
+  "quotedMicro",
+  "touchMicro",
+  "quotedNs",
+  "requoteRatio",
+  "requoteNs",
+  "marketRecvNs",
+  "events",
+  "levelUpdates",
+  "records",
+  "rejected",
+  "lastNs",
+  "ownBidCount",
+  "ownAskCount",
+] as const;
+type Word = (typeof WORDS)[number];
+const W = Object.fromEntries(WORDS.map((name, i) => [name, i])) as Readonly<Record<Word, number>>;
+
+const OWN_MAX = 16;
+const STATE_BYTES = (WORDS.length + 2 * OWN_MAX) * 8;
+/** Of an ordinary block and its records; larger ones lie outside, and are the host's from end to end. */
+const ROOM_BYTES = 384 * 1024;
+const ROOM_RECORDS = 8192;
+const ROOM_STRIDE = ROOM_BYTES + 2 * ROOM_RECORDS * 8;
+/** Blocks between the exchange's cursor and the engine's: two, unless the feed is very slow. */
+const ROOMS = 8;
+
+const SIDES_AT = KernelHost.extraAt + Math.ceil(STATE_BYTES / 64) * 64;
+const ROOMS_AT = Math.ceil((SIDES_AT + 4 * RECORDED_SIDE_BYTES) / 64) * 64;
+const EXTRA_BYTES = ROOMS_AT + ROOMS * ROOM_STRIDE - KernelHost.extraAt;
+
+/** What a run is between. */
+export interface TapeRunParts {
+  readonly window: TapeWindow;
+  readonly market: RecordMarket;
+  readonly book: LocalBook;
+  readonly engine: InlineEngine;
+  readonly recorder: SeriesRecorder;
+  /** The tape's number of the market. */
+  readonly asset: number;
+  readonly pxScale: number;
+  readonly szScale: number;
+  readonly baseMs: number;
+  readonly startNs: number;
+  readonly requoteBps: number;
+  readonly requoteMs: number;
+}
+
+/** What was skipped. */
+export interface Skipped {
+  /** Steps of either cursor. */
+  records: number;
+  events: number;
+  levelUpdates: number;
+  /** Time of the newest of them, ns. */
+  lastNs: number;
+  /** The engine's mid after them. */
+  midPx: number;
+}
+
+/** Thread: any. Allocates: nothing per call. */
+export class TapeRun implements BlockArena {
+  readonly host = kernelHost(EXTRA_BYTES);
+  readonly exchangeMemory: SideMemory;
+  readonly localMemory: SideMemory;
+  private readonly run: (at: number) => number;
+  private readonly state: Float64Array;
+  private readonly ownBids: Float64Array;
+  private readonly ownAsks: Float64Array;
+  private readonly free: BlockRoom[] = [];
+  private readonly touch: TouchState = {
+    quotedMicro: 0,
+    touchMicro: 0,
+    quotedMonoNs: 0,
+    marketRecvMonoNs: 0,
+  };
+  private readonly from = { exch: { index: 0, start: 0 }, local: { index: 0, start: 0 } };
+  private parts: TapeRunParts | undefined;
+
+  constructor() {
+    const { buffer } = this.host.memoryU8;
+    const { tapeRun, tapeRunBytes } = this.host.exports;
+    if (tapeRun === undefined || tapeRunBytes?.() !== STATE_BYTES)
+      throw new Error("tape run: kernel and program were not built together; run npm run build");
+    this.run = tapeRun;
+    this.state = new Float64Array(buffer, KernelHost.extraAt, WORDS.length);
+    const ownAt = KernelHost.extraAt + WORDS.length * 8;
+    this.ownBids = new Float64Array(buffer, ownAt, OWN_MAX);
+    this.ownAsks = new Float64Array(buffer, ownAt + OWN_MAX * 8, OWN_MAX);
+    const side = (i: number) => ({ buffer, byteOffset: SIDES_AT + i * RECORDED_SIDE_BYTES });
+    this.exchangeMemory = { bids: side(0), asks: side(1) };
+    this.localMemory = { bids: side(2), asks: side(3) };
+    for (let i = 0; i < ROOMS; i++) this.free.push(room(buffer, ROOMS_AT + i * ROOM_STRIDE));
+  }
+
+  take(bytes: number, records: number): BlockRoom | undefined {
+    // A time behind the last record ends the walk over the list.
+    if (bytes > ROOM_BYTES || records >= ROOM_RECORDS) return undefined;
+    const taken = this.free.pop();
+    if (taken !== undefined) taken.exchNs[records] = taken.localNs[records] = Number.NaN;
+    return taken;
+  }
+
+  release(taken: BlockRoom): void {
+    this.free.push(taken);
+  }
+
+  /** Before the first `skip`. */
+  open(parts: TapeRunParts): void {
+    this.parts = parts;
+    const { state } = this;
+    const [bids, asks, localBids, localAsks] = [0, 1, 2, 3].map((i) => SIDES_AT + i * RECORDED_SIDE_BYTES);
+    state[W.asset] = parts.asset;
+    state[W.slot] = 0;
+    state[W.pxScale] = parts.pxScale;
+    state[W.szScale] = parts.szScale;
+    state[W.exchBids] = bids!;
+    state[W.exchAsks] = asks!;
+    state[W.localBids] = localBids!;
+    state[W.localAsks] = localAsks!;
+    state[W.baseMs] = parts.baseMs;
+    state[W.startNs] = parts.startNs;
+    state[W.requoteRatio] = parts.requoteBps / 1e4;
+    state[W.requoteNs] = parts.requoteMs * 1e6;
+  }
+
+  /**
+   * Moves the window's cursors over what is trivial, up to the host's next moment.
+   * @param timerNs time of the next timer. @param out receives what was skipped; `midPx` is read, too.
+   * @returns false when nothing was skipped.
+   */
+  skip(timerNs: number, out: Skipped): boolean {
+    const { window, market, book, engine, recorder } = this.parts!;
+    const exchRoom = window.exchPlace.kept?.room;
+    const localRoom = window.localPlace.kept?.room;
+    if (exchRoom === undefined || localRoom === undefined) return false;
+    if (window.isLocalPrior || !engine.isRunning || market.book.isOrderLevel) return false;
+    const { state, touch, from } = this;
+    const bidCount = market.book.ownTicks(Side.Buy, this.ownBids);
+    const askCount = market.book.ownTicks(Side.Sell, this.ownAsks);
+    if (bidCount > OWN_MAX || askCount > OWN_MAX) return false;
+    state[W.ownBidCount] = bidCount;
+    state[W.ownAskCount] = askCount;
+    state[W.exchBlock] = exchRoom.u8.byteOffset;
+    state[W.exchEnd] = window.exch.block!.bytes;
+    state[W.exchStart] = window.exch.start;
+    state[W.exchIndex] = window.exchPlace.index;
+    state[W.exchTimes] = exchRoom.exchNs.byteOffset;
+    state[W.localBlock] = localRoom.u8.byteOffset;
+    state[W.localEnd] = window.local.block!.bytes;
+    state[W.localStart] = window.local.start;
+    state[W.localIndex] = window.localPlace.index;
+    state[W.localTimes] = localRoom.localNs.byteOffset;
+    state[W.timerNs] = timerNs;
+    state[W.nextMarkMs] = market.nextMarkMs;
+    state[W.newestExchMs] = market.book.newestExchMs;
+    state[W.midBefore2Ticks] = market.midBefore2Ticks;
+    state[W.lastTicks] = 0;
+    state[W.hasDeltas] = 0;
+    state[W.hasTouchStream] = book.hasTouchStream ? 1 : 0;
+    state[W.nextBookNs] = book.nextBookNs;
+    state[W.nextSampleMs] = recorder.nextMs;
+    state[W.nextMarkoutMs] = recorder.nextMarkoutMs;
+    state[W.midPx] = out.midPx;
+    engine.pump.readTouch(0, touch);
+    state[W.quotedMicro] = touch.quotedMicro;
+    state[W.touchMicro] = touch.touchMicro;
+    state[W.quotedNs] = touch.quotedMonoNs;
+    state[W.marketRecvNs] = touch.marketRecvMonoNs;
+    state[W.events] = 0;
+    state[W.levelUpdates] = 0;
+    state[W.records] = 0;
+    state[W.rejected] = 0;
+    state[W.lastNs] = Number.NEGATIVE_INFINITY;
+
+    this.run(KernelHost.extraAt);
+
+    const records = state[W.records]!;
+    if (records === 0) return false;
+    out.records = records;
+    out.events = state[W.events]!;
+    out.levelUpdates = state[W.levelUpdates]!;
+    out.lastNs = state[W.lastNs]!;
+    out.midPx = state[W.midPx]!;
+    from.exch.index = state[W.exchIndex]!;
+    from.exch.start = state[W.exchStart]!;
+    from.local.index = state[W.localIndex]!;
+    from.local.start = state[W.localStart]!;
+    window.skipTo(from.exch, from.local);
+    engine.pump.skipTouch(0, state[W.touchMicro]!, state[W.marketRecvNs]!);
+    engine.kernelRejected += state[W.rejected]!;
+    market.skipped(
+      state[W.midBefore2Ticks]!,
+      state[W.newestExchMs]!,
+      state[W.lastTicks]!,
+      state[W.hasDeltas] === 1,
+    );
+    return true;
+  }
+}
+
+function room(buffer: ArrayBufferLike, at: number): BlockRoom {
+  const timesAt = at + ROOM_BYTES;
+  return {
+    u8: new Uint8Array(buffer, at, ROOM_BYTES),
+    i32: new Int32Array(buffer, at, ROOM_BYTES >> 2),
+    f64: new Float64Array(buffer, at, ROOM_BYTES >> 3),
+    i64: new BigInt64Array(buffer, at, ROOM_BYTES >> 3),
+    exchNs: new Float64Array(buffer, timesAt, ROOM_RECORDS),
+    localNs: new Float64Array(buffer, timesAt + ROOM_RECORDS * 8, ROOM_RECORDS),
+  };
+}
