@@ -49,6 +49,7 @@ export {
   spreadCapture,
   weightsBatch,
 } from "./ladder";
+export { lz4Block } from "./lz4";
 export { resetAsset, step } from "./market";
 export {
   assetSlots,

@@ -6,9 +6,10 @@ import { Side } from "../domain/index.js";
 import { type InlineEngine, kernelHost } from "../engine/inline.js";
 import { KernelHost, type TouchState } from "../kernels/index.js";
 import { RECORDED_SIDE_BYTES, type RecordMarket, type SideMemory } from "../sim/index.js";
+import type { TapeBlock } from "../store/index.js";
 import type { LocalBook } from "./local-book.js";
 import type { SeriesRecorder } from "./series.js";
-import type { BlockArena, BlockRoom, TapeWindow } from "./window.js";
+import type { BlockArena, BlockTimes, TapeWindow } from "./window.js";
 
 /** Places of the state, f64 words; the order of `Run` in assembly/tape-run.ts. */
 const WORDS = [
@@ -65,12 +66,18 @@ const STATE_BYTES = (WORDS.length + 2 * OWN_MAX) * 8;
 /** Of an ordinary block and its records; larger ones lie outside, and are the host's from end to end. */
 const ROOM_BYTES = 384 * 1024;
 const ROOM_RECORDS = 8192;
-const ROOM_STRIDE = ROOM_BYTES + 2 * ROOM_RECORDS * 8;
+const TIMES_BYTES = (ROOM_RECORDS + 8) * 8;
+const ROOM_STRIDE = ROOM_BYTES + 2 * TIMES_BYTES;
+/** A block's bytes before they are unpacked. */
+const STORED_BYTES = ROOM_BYTES;
+/** Behind the unpacked bytes, for copies wider than what they copy. */
+const SLACK_BYTES = 32;
 /** Blocks between the exchange's cursor and the engine's: two, unless the feed is very slow. */
 const ROOMS = 8;
 
 const SIDES_AT = KernelHost.extraAt + Math.ceil(STATE_BYTES / 64) * 64;
-const ROOMS_AT = Math.ceil((SIDES_AT + 4 * RECORDED_SIDE_BYTES) / 64) * 64;
+const STORED_AT = Math.ceil((SIDES_AT + 4 * RECORDED_SIDE_BYTES) / 64) * 64;
+const ROOMS_AT = STORED_AT + STORED_BYTES;
 const EXTRA_BYTES = ROOMS_AT + ROOMS * ROOM_STRIDE - KernelHost.extraAt;
 
 /** What a run is between. */
@@ -111,7 +118,9 @@ export class TapeRun implements BlockArena {
   private readonly state: Float64Array;
   private readonly ownBids: Float64Array;
   private readonly ownAsks: Float64Array;
-  private readonly free: BlockRoom[] = [];
+  private readonly lz4: (...args: number[]) => number;
+  /** Where rooms begin that hold no block. */
+  private readonly free: number[] = [];
   private readonly touch: TouchState = {
     quotedMicro: 0,
     touchMicro: 0,
@@ -123,10 +132,11 @@ export class TapeRun implements BlockArena {
 
   constructor() {
     const { buffer } = this.host.memoryU8;
-    const { tapeRun, tapeRunBytes } = this.host.exports;
-    if (tapeRun === undefined || tapeRunBytes?.() !== STATE_BYTES)
+    const { tapeRun, tapeRunBytes, lz4Block } = this.host.exports;
+    if (tapeRun === undefined || lz4Block === undefined || tapeRunBytes?.() !== STATE_BYTES)
       throw new Error("tape run: kernel and program were not built together; run npm run build");
     this.run = tapeRun;
+    this.lz4 = lz4Block;
     this.state = new Float64Array(buffer, KernelHost.extraAt, WORDS.length);
     const ownAt = KernelHost.extraAt + WORDS.length * 8;
     this.ownBids = new Float64Array(buffer, ownAt, OWN_MAX);
@@ -134,19 +144,40 @@ export class TapeRun implements BlockArena {
     const side = (i: number) => ({ buffer, byteOffset: SIDES_AT + i * RECORDED_SIDE_BYTES });
     this.exchangeMemory = { bids: side(0), asks: side(1) };
     this.localMemory = { bids: side(2), asks: side(3) };
-    for (let i = 0; i < ROOMS; i++) this.free.push(room(buffer, ROOMS_AT + i * ROOM_STRIDE));
+    for (let i = 0; i < ROOMS; i++) this.free.push(ROOMS_AT + i * ROOM_STRIDE);
   }
 
-  take(bytes: number, records: number): BlockRoom | undefined {
-    // A time behind the last record ends the walk over the list.
-    if (bytes > ROOM_BYTES || records >= ROOM_RECORDS) return undefined;
-    const taken = this.free.pop();
-    if (taken !== undefined) taken.exchNs[records] = taken.localNs[records] = Number.NaN;
-    return taken;
+  take(storedBytes: number, rawBytes: number, records: number) {
+    if (storedBytes > STORED_BYTES || rawBytes + SLACK_BYTES > ROOM_BYTES || records > ROOM_RECORDS)
+      return undefined;
+    const at = this.free.pop();
+    if (at === undefined) return undefined;
+    const { buffer } = this.host.memoryU8;
+    return {
+      stored: new Uint8Array(buffer, STORED_AT, storedBytes),
+      raw: new Uint8Array(buffer, at, rawBytes),
+    };
   }
 
-  release(taken: BlockRoom): void {
-    this.free.push(taken);
+  unpack(lz4Block: Uint8Array, raw: Uint8Array): boolean {
+    return (
+      this.lz4(lz4Block.byteOffset, lz4Block.length, raw.byteOffset, raw.length, ROOM_BYTES) === raw.length
+    );
+  }
+
+  timesOf({ u8, info }: TapeBlock): BlockTimes | undefined {
+    const { buffer } = this.host.memoryU8;
+    if (u8.buffer !== buffer) return undefined;
+    const at = u8.byteOffset + ROOM_BYTES;
+    // One more, for the walk over the list must find its end.
+    const exchNs = new Float64Array(buffer, at, info.records + 1);
+    const localNs = new Float64Array(buffer, at + TIMES_BYTES, info.records + 1);
+    exchNs[info.records] = localNs[info.records] = Number.NaN;
+    return { exchNs, localNs };
+  }
+
+  release({ u8 }: TapeBlock): void {
+    if (u8.buffer === this.host.memoryU8.buffer) this.free.push(u8.byteOffset);
   }
 
   /** Before the first `skip`. */
@@ -175,9 +206,9 @@ export class TapeRun implements BlockArena {
    */
   skip(timerNs: number, out: Skipped): boolean {
     const { window, market, book, engine, recorder } = this.parts!;
-    const exchRoom = window.exchPlace.kept?.room;
-    const localRoom = window.localPlace.kept?.room;
-    if (exchRoom === undefined || localRoom === undefined) return false;
+    const exch = window.exchPlace.kept;
+    const local = window.localPlace.kept;
+    if (exch?.isInArena !== true || local?.isInArena !== true) return false;
     if (window.isLocalPrior || !engine.isRunning || market.book.isOrderLevel) return false;
     const { state, touch, from } = this;
     const bidCount = market.book.ownTicks(Side.Buy, this.ownBids);
@@ -185,16 +216,16 @@ export class TapeRun implements BlockArena {
     if (bidCount > OWN_MAX || askCount > OWN_MAX) return false;
     state[W.ownBidCount] = bidCount;
     state[W.ownAskCount] = askCount;
-    state[W.exchBlock] = exchRoom.u8.byteOffset;
-    state[W.exchEnd] = window.exch.block!.bytes;
+    state[W.exchBlock] = exch.block.u8.byteOffset;
+    state[W.exchEnd] = exch.block.bytes;
     state[W.exchStart] = window.exch.start;
     state[W.exchIndex] = window.exchPlace.index;
-    state[W.exchTimes] = exchRoom.exchNs.byteOffset;
-    state[W.localBlock] = localRoom.u8.byteOffset;
-    state[W.localEnd] = window.local.block!.bytes;
+    state[W.exchTimes] = exch.exchNs.byteOffset;
+    state[W.localBlock] = local.block.u8.byteOffset;
+    state[W.localEnd] = local.block.bytes;
     state[W.localStart] = window.local.start;
     state[W.localIndex] = window.localPlace.index;
-    state[W.localTimes] = localRoom.localNs.byteOffset;
+    state[W.localTimes] = local.localNs.byteOffset;
     state[W.timerNs] = timerNs;
     state[W.nextMarkMs] = market.nextMarkMs;
     state[W.newestExchMs] = market.book.newestExchMs;
@@ -241,16 +272,4 @@ export class TapeRun implements BlockArena {
     );
     return true;
   }
-}
-
-function room(buffer: ArrayBufferLike, at: number): BlockRoom {
-  const timesAt = at + ROOM_BYTES;
-  return {
-    u8: new Uint8Array(buffer, at, ROOM_BYTES),
-    i32: new Int32Array(buffer, at, ROOM_BYTES >> 2),
-    f64: new Float64Array(buffer, at, ROOM_BYTES >> 3),
-    i64: new BigInt64Array(buffer, at, ROOM_BYTES >> 3),
-    exchNs: new Float64Array(buffer, timesAt, ROOM_RECORDS),
-    localNs: new Float64Array(buffer, timesAt + ROOM_RECORDS * 8, ROOM_RECORDS),
-  };
 }

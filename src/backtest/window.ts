@@ -5,40 +5,41 @@
  */
 import * as abi from "../abi/layout.js";
 import type { Rng } from "../domain/index.js";
-import { RecordCursor, type TapeBlock, TapeError, TapeFileReader, type TapeMeta } from "../store/index.js";
+import {
+  type BlockMemory,
+  RecordCursor,
+  type TapeBlock,
+  TapeError,
+  TapeFileReader,
+  type TapeMeta,
+} from "../store/index.js";
 import { delayOf, type FeedDist } from "./latency.js";
 
 /** Records without a stamp of the exchange, where receive time is all there is. */
 const recvOffset = (kind: number): number =>
   kind === abi.RecordKind.AssetCtx || kind === abi.RecordKind.FeedStatus ? 0 : 8;
 
-/** Where a block lies, with the two times of each of its records. */
-export interface BlockRoom {
-  readonly u8: Uint8Array;
-  readonly i32: Int32Array;
-  readonly f64: Float64Array;
-  readonly i64: BigInt64Array;
-  /** Of each record, at the venue and here; NaN: not read. */
+/** The two times of each record of a block. */
+export interface BlockTimes {
+  /** At the venue and here; NaN: not read. */
   readonly exchNs: Float64Array;
   readonly localNs: Float64Array;
 }
 
-/** Memory of somebody else's that blocks are put into. */
-export interface BlockArena {
-  /** @returns undefined when nothing large enough is free: the block then lies where it was read. */
-  take(bytes: number, records: number): BlockRoom | undefined;
-  release(room: BlockRoom): void;
+/** Memory for blocks that lies together with the books; what it has no room for lies elsewhere. */
+export interface BlockArena extends BlockMemory {
+  /** Beside the block; undefined: it lies elsewhere. */
+  timesOf(block: TapeBlock): BlockTimes | undefined;
+  /** Nothing where the block lies elsewhere. */
+  release(block: TapeBlock): void;
 }
 
 /** A block that one of the cursors has not finished. */
-export interface KeptBlock {
+export interface KeptBlock extends BlockTimes {
   readonly block: TapeBlock;
-  readonly exchNs: Float64Array;
-  readonly localNs: Float64Array;
   /** So many of its first records are older than the start. */
   readonly prior: number;
-  /** Where it lies in the arena. */
-  readonly room: BlockRoom | undefined;
+  readonly isInArena: boolean;
 }
 
 /** A cursor's place: the block it is in, and which of its records it is on. */
@@ -118,7 +119,7 @@ export class TapeWindow {
 
   /** @throws {TapeError} */
   constructor(private readonly o: WindowOptions) {
-    this.readers = o.paths.map((path) => new TapeFileReader(path));
+    this.readers = o.paths.map((path) => new TapeFileReader(path, false, o.arena));
     const first = this.readers[0];
     if (first === undefined) throw new TapeError("no_such_file", "no tape was given");
     this.meta = first.meta;
@@ -129,7 +130,7 @@ export class TapeWindow {
           `${r.path} counts time from another moment than ${first.path}: join them with \`market-maker tape merge\` first`,
         );
     }
-    this.hasState = o.fromNs !== undefined && hasState(first);
+    this.hasState = o.fromNs !== undefined && hasState(first, o.arena);
     if (o.fromNs !== undefined && !this.hasState) for (const r of this.readers) r.seek(o.fromNs);
     this.totalRecords = this.readers.reduce((n, r) => n + r.blocks.reduce((m, b) => m + b.records, 0), 0);
     const base = BigInt(this.meta.baseWallNs);
@@ -239,22 +240,22 @@ export class TapeWindow {
   private drop(): void {
     const done = Math.min(this.doneExch, this.doneLocal);
     while (this.droppedBlocks < done && this.kept.length > 0) {
-      const { room } = this.kept.shift()!;
-      if (room !== undefined) this.o.arena?.release(room);
+      const { block } = this.kept.shift()!;
+      this.o.arena?.release(block);
       this.droppedBlocks++;
     }
   }
 
   /** When each record of a block happens, and when it reaches us. The last record in range ends the reading. */
-  private stamp(read: TapeBlock): KeptBlock {
+  private stamp(block: TapeBlock): KeptBlock {
     const { stamps, o } = this;
     const { fromNs = Number.NEGATIVE_INFINITY, toNs = Number.POSITIVE_INFINITY } = o;
-    const { records } = read.info;
-    const room = o.arena?.take(read.bytes, records);
-    room?.u8.set(read.u8);
-    const block = room === undefined ? read : { ...read, ...viewsOf(room) };
-    const exchNs = room?.exchNs ?? new Float64Array(records);
-    const localNs = room?.localNs ?? new Float64Array(records);
+    const { records } = block.info;
+    const times = o.arena?.timesOf(block);
+    const { exchNs, localNs } = times ?? {
+      exchNs: new Float64Array(records),
+      localNs: new Float64Array(records),
+    };
     const { f64 } = block;
     let prior = 0;
     stamps.load(block);
@@ -293,7 +294,7 @@ export class TapeWindow {
       // The engine's own stamp of the arrival.
       f64[recvAt] = this.arrivedNs;
     }
-    return { block, exchNs, localNs, prior, room };
+    return { block, exchNs, localNs, prior, isInArena: times !== undefined };
   }
 
   close(): void {
@@ -347,10 +348,8 @@ const hasNoStamp = ({ block, at }: RecordCursor): boolean =>
 const isUnstamped = (cursor: RecordCursor): boolean =>
   (cursor.kind <= abi.RecordKind.Bbo || cursor.kind === abi.RecordKind.BookDelta) && hasNoStamp(cursor);
 
-const viewsOf = ({ u8, i32, f64, i64 }: BlockRoom) => ({ u8, i32, f64, i64 });
-
 /** Whether the book is told by changes: then a start in the middle needs what was before. */
-function hasState(first: TapeFileReader): boolean {
+function hasState(first: TapeFileReader, arena: BlockArena | undefined): boolean {
   if (first.blocks.some((b) => b.levelUpdates > 0)) return true;
   const block = first.nextBlock();
   const cursor = new RecordCursor();
@@ -358,6 +357,7 @@ function hasState(first: TapeFileReader): boolean {
   if (block !== undefined) cursor.load(block);
   while (block !== undefined && !found && cursor.next()) found = cursor.kind === abi.RecordKind.OrderEvent;
   first.rewind();
+  if (block !== undefined) arena?.release(block);
   return found;
 }
 

@@ -53,6 +53,7 @@ export { findRunJournal, isRunJournal, type RunJournal } from "./run-journal.js"
 export { TapeError, type TapeErrorCode } from "./tape/errors.js";
 export {
   type BlockInfo,
+  type BlockMemory,
   FILE_EXTENSION,
   RecordCursor,
   type TapeBlock,

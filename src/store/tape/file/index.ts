@@ -6,4 +6,5 @@ export {
   type TapeMeta,
 } from "./format.js";
 export { RecordCursor, type TapeBlock, TapeFileReader } from "./reader.js";
+export type { BlockMemory } from "./scan.js";
 export { TapeFileWriter, type TapeWriterOptions, type TapeWriterStats, type WriteAt } from "./writer.js";

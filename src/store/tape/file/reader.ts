@@ -2,7 +2,7 @@ import { closeSync, openSync } from "node:fs";
 import { LAYOUT_HASH, type RecordKind } from "../../../abi/layout.js";
 import { TapeError } from "../errors.js";
 import { BLOCK_HEAD_BYTES, type BlockInfo, BODY_AT, padded, type TapeMeta } from "./format.js";
-import { readHead, readPayload, scanTape } from "./scan.js";
+import { type BlockMemory, readHead, readPayload, scanTape } from "./scan.js";
 
 /** The records of one block. Views are valid until the reader's next block. */
 export interface TapeBlock {
@@ -41,6 +41,7 @@ export class TapeFileReader {
   constructor(
     readonly path: string,
     private readonly skipDamaged = false,
+    private readonly memory?: BlockMemory,
   ) {
     try {
       this.fd = openSync(path, "r");
@@ -100,7 +101,7 @@ export class TapeFileReader {
         throw this.damaged();
       }
       const at = this.offset;
-      const raw = readPayload(this.fd, at, head);
+      const raw = readPayload(this.fd, at, head, this.memory);
       if (raw === undefined) {
         if (at >= this.endOffset) return undefined;
         if (!this.skipDamaged) throw this.damaged();

@@ -34,14 +34,18 @@ export interface TapeScan {
 /** Reads `length` bytes at `position`; fewer at the end of the file. */
 export function readAt(fd: number, position: number, length: number): Buffer {
   // A buffer of its own, so that its start is aligned.
-  const bytes = Buffer.from(new ArrayBuffer(length));
+  return readInto(fd, position, Buffer.from(new ArrayBuffer(length)));
+}
+
+function readInto<T extends Uint8Array>(fd: number, position: number, bytes: T): T {
+  const { length } = bytes;
   let done = 0;
   while (done < length) {
     const n = readSync(fd, bytes, done, length - done, position + done);
     if (n === 0) break;
     done += n;
   }
-  return done === length ? bytes : bytes.subarray(0, done);
+  return done === length ? bytes : (bytes.subarray(0, done) as T);
 }
 
 /**
@@ -137,18 +141,49 @@ export function readHead(fd: number, offset: number): BlockHead | undefined {
   };
 }
 
-/** The block's records, 8-aligned. @returns undefined when the block is torn or its checksum does not hold. */
-export function readPayload(fd: number, offset: number, head: BlockHead): Uint8Array | undefined {
-  const stored = readAt(fd, offset + BLOCK_HEAD_BYTES, head.storedBytes);
+/** Memory of somebody else's that blocks are read into. */
+export interface BlockMemory {
+  /** Room for a block as it is stored and as it unpacks, each 8-aligned. @returns undefined: none is free or large enough. */
+  take(
+    storedBytes: number,
+    rawBytes: number,
+    records: number,
+  ): { readonly stored: Uint8Array; readonly raw: Uint8Array } | undefined;
+  /** One LZ4 block, the whole of `raw`. @returns false when it is not that. */
+  unpack(lz4Block: Uint8Array, raw: Uint8Array): boolean;
+}
+
+/**
+ * The block's records, 8-aligned.
+ * @param memory where they go when it has room; else they lie in memory of their own.
+ * @returns undefined when the block is torn or its checksum does not hold.
+ */
+export function readPayload(
+  fd: number,
+  offset: number,
+  head: BlockHead,
+  memory?: BlockMemory,
+): Uint8Array | undefined {
+  const from = offset + BLOCK_HEAD_BYTES;
+  const room = memory?.take(head.storedBytes, head.rawBytes, head.records);
+  const stored = room === undefined ? readAt(fd, from, head.storedBytes) : readInto(fd, from, room.stored);
   if (stored.length !== head.storedBytes) return undefined;
   if (crc32(stored, crc32(head.bytes.subarray(BLOCK_CRC_FROM))) !== head.crc) return undefined;
-  if ((head.flags & BlockFlag.Lz4) === 0) return stored;
-  return unpack(stored, head.rawBytes);
+  const isPacked = (head.flags & BlockFlag.Lz4) !== 0;
+  if (room === undefined) return isPacked ? unpack(stored, head.rawBytes) : stored;
+  if (!isPacked) room.raw.set(stored);
+  else if (lengthPrefix(stored) !== head.rawBytes || !memory!.unpack(stored.subarray(4), room.raw))
+    return undefined;
+  return room.raw;
 }
+
+/** The codec writes the unpacked length in front of the LZ4 block. */
+const lengthPrefix = (stored: Uint8Array): number =>
+  stored.length < 4 ? -1 : new DataView(stored.buffer, stored.byteOffset).getUint32(0, true);
 
 function unpack(stored: Uint8Array, rawBytes: number): Uint8Array | undefined {
   // The codec's own length must agree before it is trusted with an allocation.
-  if (new DataView(stored.buffer, stored.byteOffset).getUint32(0, true) !== rawBytes) return undefined;
+  if (lengthPrefix(stored) !== rawBytes) return undefined;
   const raw = lz4().decompress(stored);
   return raw.length === rawBytes ? raw : undefined;
 }
