@@ -67,6 +67,8 @@ export const REALISTIC_FEES: FeesBps = { makerBps: 1.5, takerBps: 4.5 };
 export interface BacktestResult {
   readonly summary: BacktestSummary;
   readonly series: BacktestSeries;
+  /** Of the two steps of each record (at the exchange, and reaching us) those that the kernel took alone. */
+  readonly skippedSteps?: number;
 }
 
 const ADDRESS = "0x5151515151515151515151515151515151515151";
@@ -120,6 +122,7 @@ class BacktestRun {
   private killed: StopReport | undefined;
   private events = 0;
   private levelUpdates = 0;
+  private skippedSteps = 0;
   private midPx = 0;
 
   constructor(private readonly o: BacktestOptions) {
@@ -282,6 +285,7 @@ class BacktestRun {
       skipped.midPx = this.midPx;
       if (o.withoutSkips !== true && tapeRun.skip(time.nextNs, skipped)) {
         records += skipped.records;
+        this.skippedSteps += skipped.records;
         this.events += skipped.events;
         this.levelUpdates += skipped.levelUpdates;
         this.midPx = skipped.midPx;
@@ -314,6 +318,7 @@ class BacktestRun {
     const series = this.recorder.finish();
     return {
       series,
+      skippedSteps: this.skippedSteps,
       summary: summarise({
         options: o,
         instrument: this.instrument,
@@ -328,6 +333,7 @@ class BacktestRun {
         endMs: this.baseMs + endNs / 1e6,
         events: this.events,
         levelUpdates: this.levelUpdates,
+        tapeRecords: Math.ceil(records / 2),
         wallMs,
         positionLimitLots: this.positionLimitLots,
         journalSha256: this.journal.sha256,

@@ -21,8 +21,11 @@ export interface BacktestSummary {
   /** One event is one record as fed to the kernel; level updates, of depth recordings, come on top. */
   readonly events: number;
   readonly levelUpdates: number;
+  /** Records of the tape that were played, level updates among them: each once at the exchange and once when it reached us. */
+  readonly tapeRecords: number;
   /** NaN-free: 0 when no stopwatch was given. Of this machine, unlike everything else here. */
   readonly eventsPerSecond: number;
+  readonly tapeRecordsPerSecond: number;
   readonly wallMs: number;
   readonly quotes: number;
   readonly ordersPlaced: number;
@@ -76,6 +79,7 @@ export interface SummaryInput {
   readonly endMs: number;
   readonly events: number;
   readonly levelUpdates: number;
+  readonly tapeRecords: number;
   readonly wallMs: number;
   readonly journalSha256: string;
   readonly journalRecords: number;
@@ -107,7 +111,9 @@ export function summarise(i: SummaryInput): BacktestSummary {
     strategy: i.options.config.strategy.strategy_type,
     events: i.events,
     levelUpdates: i.levelUpdates,
-    eventsPerSecond: i.wallMs > 0 ? Math.round((i.events / i.wallMs) * 1000) : 0,
+    tapeRecords: i.tapeRecords,
+    eventsPerSecond: perSecond(i.events, i.wallMs),
+    tapeRecordsPerSecond: perSecond(i.tapeRecords, i.wallMs),
     wallMs: i.wallMs,
     quotes: counters.quotes,
     ordersPlaced: counters.ordersPlaced,
@@ -156,3 +162,6 @@ function maxDrawdown(equity: Float64Array): number {
   }
   return worst;
 }
+
+const perSecond = (count: number, wallMs: number): number =>
+  wallMs > 0 ? Math.round((count / wallMs) * 1000) : 0;

@@ -146,7 +146,7 @@ function table(s: BacktestSummary): string {
     ["ended", s.killReason === null ? s.stopReason : `kill switch: ${s.killReason}`],
     [
       "speed",
-      `${s.events} events and ${s.levelUpdates} level updates in ${(s.wallMs / 1000).toFixed(2)} s: ${s.eventsPerSecond} events/s`,
+      `${s.tapeRecords} records in ${(s.wallMs / 1000).toFixed(2)} s: ${s.tapeRecordsPerSecond}/s, ${s.events} of them kernel events (${s.eventsPerSecond}/s), ${s.levelUpdates} level updates`,
     ],
     ["journal", `${s.journalRecords} records, sha256 ${s.journalSha256}`],
   ];

@@ -92,6 +92,8 @@ function summaryOf(
     events: 100_000,
     levelUpdates: 0,
     eventsPerSecond: 1_000_000,
+    tapeRecords: 4_000,
+    tapeRecordsPerSecond: 2_000_000,
     wallMs: 100,
     quotes: 500,
     ordersPlaced: 200,

@@ -28,6 +28,10 @@ export interface MadeTape {
   readonly grid?: readonly [number, number];
   /** As recorded by a venue that stamps nothing. */
   readonly isUnstamped?: boolean;
+  /** Price levels one by one, beside the touches and books or instead of them. */
+  readonly depth?: "beside" | "alone";
+  /** What recordings have: gaps, empty sides, crossed touches, stamps that run back, another market's records. */
+  readonly isRough?: boolean;
 }
 
 /** A tape of a random walk: touches, a book every half second, trades at the touch; stamps of two clocks. */
@@ -42,6 +46,8 @@ export function writeTape(
     ownOrders,
     grid = [1, 5],
     isUnstamped = false,
+    depth,
+    isRough = false,
   }: MadeTape,
 ): number {
   const rng = new Rng(seed);
@@ -80,11 +86,57 @@ export function writeTape(
     if (!isUnstamped) view.setBigInt64(0, BigInt(BASE_MS) * 1_000_000n + BigInt(Math.round(exchNs)), true);
     view.setFloat64(8, recvNs, true);
   };
-  const put = (kind: abi.RecordKind, bytes: number): void => {
-    writer.append(kind, 3, f64, 0, bytes, recvNs);
+  const put = (kind: abi.RecordKind, bytes: number, asset = 3): void => {
+    writer.append(kind, asset, f64, 0, bytes, recvNs);
     records++;
   };
   const steps = ownSteps(own);
+  // Levels have draws of their own: without them the tape is the same.
+  const levels = rng.fork("levels");
+  const level = (exchNs: number, side: 1 | -1, away: number, sz: number, flags: number): void => {
+    head(exchNs);
+    view.setFloat64(abi.BOOK_DELTA_PX, mid - side * (1 + away), true);
+    view.setFloat64(abi.BOOK_DELTA_SZ, sz, true);
+    view.setInt8(abi.BOOK_DELTA_SIDE, side);
+    view.setUint8(abi.BOOK_DELTA_FLAGS, flags);
+    put(abi.RecordKind.BookDelta, abi.BOOK_DELTA_SIZE);
+  };
+  const snapshot = (exchNs: number): void => {
+    for (let i = 0; i < 60; i++) {
+      const flags = abi.DeltaFlag.Snapshot | (i === 0 ? abi.DeltaFlag.Clear : 0);
+      // Some lie far beyond what is near.
+      const away = i < 50 ? (i >> 1) * 2 : 3_000 + i * 400;
+      level(exchNs, i % 2 === 0 ? 1 : -1, away, 0.5, flags | (i < 59 ? abi.DeltaFlag.More : 0));
+    }
+  };
+  const depthMessage = (exchNs: number): void => {
+    const n = 1 + levels.below(12);
+    for (let i = 0; i < n; i++) {
+      const away = levels.uniform() < 0.05 ? 3_000 + levels.below(40) * 400 : levels.below(60);
+      const sz = levels.uniform() < 0.4 ? 0 : (1 + levels.below(300)) / 100;
+      level(exchNs, levels.uniform() < 0.5 ? 1 : -1, away, sz, i < n - 1 ? abi.DeltaFlag.More : 0);
+    }
+  };
+  const rough = (exchNs: number): void => {
+    const draw = levels.below(6);
+    head(exchNs - (draw === 0 ? 40e6 : 0));
+    if (draw === 5) {
+      f64.fill(0);
+      view.setFloat64(0, recvNs, true);
+      for (const state of [abi.FeedState.Resync, abi.FeedState.Live]) {
+        view.setUint8(abi.FEED_STATUS_STATE, state);
+        put(abi.RecordKind.FeedStatus, abi.FEED_STATUS_SIZE);
+      }
+      if (depth !== undefined) snapshot(exchNs);
+      return;
+    }
+    view.setFloat64(abi.BBO_BID_PX, mid - 1 + (draw === 1 ? 5 : 0), true);
+    view.setFloat64(abi.BBO_BID_SZ, draw === 2 ? 0 : 0.3, true);
+    view.setFloat64(abi.BBO_ASK_PX, draw === 3 ? Number.NaN : mid + 1, true);
+    view.setFloat64(abi.BBO_ASK_SZ, 0.2, true);
+    put(abi.RecordKind.Bbo, abi.BBO_SIZE, draw === 4 ? 2 : 3);
+  };
+  if (depth !== undefined) snapshot(1e6);
   for (let exchNs = 1e6; exchNs < seconds * 1e9; exchNs += rng.exponential(50) * 1e9) {
     const nextNs = Math.max(recvNs, exchNs + rng.exponential(1 / jitterMs) * 1e6);
     for (; steps[0] !== undefined && steps[0].recvNs <= nextNs; steps.shift()) {
@@ -103,6 +155,14 @@ export function writeTape(
     recvNs = nextNs;
     mid += Math.round(rng.normal() * 2);
     const draw = rng.uniform();
+    if (depth !== undefined && levels.uniform() < 0.5) depthMessage(exchNs);
+    if (isRough && levels.uniform() < 0.03) rough(exchNs);
+    if (depth === "alone" && exchNs >= nextBookNs) {
+      // Levels alone cross by and by as the market walks.
+      nextBookNs = exchNs + 500e6;
+      snapshot(exchNs);
+    }
+    if (depth === "alone" && !(draw < 0.35)) continue;
     if (exchNs >= nextBookNs) {
       nextBookNs = exchNs + 500e6;
       head(exchNs);
