@@ -58,8 +58,13 @@ class Run {
   midBefore2Ticks: f64;
   lastTicks: f64;
   hasDeltas: f64;
-  hasTouchStream: f64;
+  /** Newest touch of the tape's own stream; -Infinity: it has none. */
+  touchNs: f64;
   nextBookNs: f64;
+  /** Arrival of the newest whole change of levels that was skipped, and its stamp in two words; 0: none was. */
+  changeNs: f64;
+  changeLo: f64;
+  changeHi: f64;
   nextSampleMs: f64;
   nextMarkoutMs: f64;
   midPx: f64;
@@ -153,7 +158,10 @@ function atExchange(s: Run, at: usize, kind: i32, body: usize, exchNs: f64): boo
   if (exchMs >= s.nextMarkMs) return false;
   const bids = <usize>s.exchBids;
   const asks = <usize>s.exchAsks;
-  const before = countOf(bids) > 0 && countOf(asks) > 0 ? bestKeyOf(bids) - bestKeyOf(asks) : 0;
+  // While a message is not over the book may be crossed: then the mid before it stands.
+  let before: f64 = 0;
+  if (countOf(bids) > 0 && countOf(asks) > 0)
+    before = bestKeyOf(bids) < -bestKeyOf(asks) ? bestKeyOf(bids) - bestKeyOf(asks) : s.midBefore2Ticks;
   if (kind == RecordKind.BookDelta) {
     if (!deltaAtExchange(s, at, body, exchMs, bids, asks)) return false;
   } else if (kind == RecordKind.Bbo) {
@@ -234,13 +242,20 @@ function atEngine(s: Run, kind: i32, body: usize, localNs: f64): bool {
     const flags = <i32>BookDelta.flags(body);
     if ((flags & DeltaFlag.Clear) != 0) return false;
     // The host tells the engine of the whole message, if anything.
-    if ((flags & DeltaFlag.More) == 0 && (localNs >= s.nextBookNs || s.hasTouchStream == 0)) return false;
+    const isWhole = (flags & DeltaFlag.More) == 0;
+    if (isWhole && (localNs >= s.nextBookNs || s.touchNs == -Infinity)) return false;
     const ticks = Math.round(BookDelta.px(body) * s.pxScale);
     const lots = Math.round(BookDelta.sz(body) * s.szScale);
     const isBuy = BookDelta.side(body) == 1;
     const isDone = isBuy ? update(<usize>s.localBids, ticks, lots) : update(<usize>s.localAsks, -ticks, lots);
-    if (isDone) s.levelUpdates++;
-    return isDone;
+    if (!isDone) return false;
+    s.levelUpdates++;
+    if (isWhole) {
+      s.changeNs = localNs;
+      s.changeLo = <f64>load<i32>(body, 0);
+      s.changeHi = <f64>load<i32>(body, 4);
+    }
+    return true;
   }
   // A ladder is due.
   if (!(localNs - s.quotedNs < s.requoteNs)) return false;
@@ -248,7 +263,7 @@ function atEngine(s: Run, kind: i32, body: usize, localNs: f64): bool {
     take(s, kind, body, TRADE_SIZE);
     return true;
   }
-  if (kind != RecordKind.Bbo || s.hasTouchStream == 0) return false;
+  if (kind != RecordKind.Bbo || s.touchNs == -Infinity) return false;
   const bidPx = Bbo.bidPx(body);
   const askPx = Bbo.askPx(body);
   const bidSz = Bbo.bidSz(body);
@@ -261,6 +276,7 @@ function atEngine(s: Run, kind: i32, body: usize, localNs: f64): bool {
     if (tMs >= s.nextMarkoutMs) return false;
     s.midPx = mid;
   }
+  s.touchNs = localNs;
   if (take(s, kind, body, BBO_SIZE)) {
     s.touchMicro = micro;
     s.marketRecvNs = localNs;

@@ -43,7 +43,7 @@ export class LocalBook {
   private exchHi = 0;
   private changeNs = Number.NaN;
   /** Newest touch of the tape's own stream, where it has one: ours would be a second one. */
-  private touchNs = Number.NEGATIVE_INFINITY;
+  touchNs = Number.NEGATIVE_INFINITY;
 
   constructor(
     inst: Instrument,
@@ -83,6 +83,13 @@ export class LocalBook {
     } else if (this.touchNs === Number.NEGATIVE_INFINITY) {
       this.tellTouch(this.exchLo, this.exchHi, recvNs);
     }
+  }
+
+  /** Changes up to this one have been made in the book's memory; nobody was to be told of them. */
+  skipped(exchLo: number, exchHi: number, recvNs: number): void {
+    this.exchLo = exchLo;
+    this.exchHi = exchHi;
+    this.changeNs = recvNs;
   }
 
   /** A touch from the tape itself. */

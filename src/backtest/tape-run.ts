@@ -39,8 +39,11 @@ const WORDS = [
   "midBefore2Ticks",
   "lastTicks",
   "hasDeltas",
-  "hasTouchStream",
+  "touchNs",
   "nextBookNs",
+  "changeNs",
+  "changeLo",
+  "changeHi",
   "nextSampleMs",
   "nextMarkoutMs",
   "midPx",
@@ -232,7 +235,8 @@ export class TapeRun implements BlockArena {
     state[W.midBefore2Ticks] = market.midBefore2Ticks;
     state[W.lastTicks] = 0;
     state[W.hasDeltas] = 0;
-    state[W.hasTouchStream] = book.hasTouchStream ? 1 : 0;
+    state[W.touchNs] = book.touchNs;
+    state[W.changeNs] = 0;
     state[W.nextBookNs] = book.nextBookNs;
     state[W.nextSampleMs] = recorder.nextMs;
     state[W.nextMarkoutMs] = recorder.nextMarkoutMs;
@@ -262,6 +266,8 @@ export class TapeRun implements BlockArena {
     from.local.index = state[W.localIndex]!;
     from.local.start = state[W.localStart]!;
     window.skipTo(from.exch, from.local);
+    book.touchNs = state[W.touchNs]!;
+    if (state[W.changeNs] !== 0) book.skipped(state[W.changeLo]!, state[W.changeHi]!, state[W.changeNs]!);
     engine.pump.skipTouch(0, state[W.touchMicro]!, state[W.marketRecvNs]!);
     engine.kernelRejected += state[W.rejected]!;
     market.skipped(

@@ -30,7 +30,7 @@ export interface MadeTape {
   readonly isUnstamped?: boolean;
   /** Price levels one by one, beside the touches and books or instead of them. */
   readonly depth?: "beside" | "alone";
-  /** What recordings have: gaps, empty sides, crossed touches, stamps that run back, another market's records. */
+  /** What recordings have: gaps, pauses, empty sides, crossed touches, stamps that run back, another market's records. */
   readonly isRough?: boolean;
 }
 
@@ -157,6 +157,7 @@ export function writeTape(
     const draw = rng.uniform();
     if (depth !== undefined && levels.uniform() < 0.5) depthMessage(exchNs);
     if (isRough && levels.uniform() < 0.03) rough(exchNs);
+    if (isRough && levels.uniform() < 0.003) exchNs += 2.5e9;
     if (depth === "alone" && exchNs >= nextBookNs) {
       // Levels alone cross by and by as the market walks.
       nextBookNs = exchNs + 500e6;
