@@ -135,11 +135,11 @@ export class TapeRun implements BlockArena {
 
   constructor() {
     const { buffer } = this.host.memoryU8;
-    const { tapeRun, tapeRunBytes, lz4Block } = this.host.exports;
-    if (tapeRun === undefined || lz4Block === undefined || tapeRunBytes?.() !== STATE_BYTES)
+    const { exports } = this.host;
+    if (exports.tapeRunBytes?.() !== STATE_BYTES)
       throw new Error("tape run: kernel and program were not built together; run npm run build");
-    this.run = tapeRun;
-    this.lz4 = lz4Block;
+    this.run = exports.tapeRun!;
+    this.lz4 = exports.lz4Block!;
     this.state = new Float64Array(buffer, KernelHost.extraAt, WORDS.length);
     const ownAt = KernelHost.extraAt + WORDS.length * 8;
     this.ownBids = new Float64Array(buffer, ownAt, OWN_MAX);
