@@ -38,7 +38,7 @@ class ListTape implements TapeSource {
   readonly clockOffsetMs = OFFSET_MS;
   readonly description = "made up";
   isClosed = false;
-  private i = 0;
+  protected i = 0;
 
   constructor(private readonly steps: readonly Step[]) {}
 
@@ -94,6 +94,33 @@ const STEPS: readonly Step[] = [
   { at: 250, trade: [Side.Sell, 1_100_000, 350] },
   { at: 5250, bid: [1_099_990, 400], ask: [1_100_010, 500] },
 ];
+
+/** One that can be played again; a size of 0 is a side that is empty. */
+class AgainTape extends ListTape {
+  override next(): TapeEvent | undefined {
+    const event = super.next();
+    if (event?.bidSzLots[0] === 0) event.bidCount = 0;
+    return event;
+  }
+
+  rewind(): void {
+    this.i = 0;
+  }
+}
+
+it("shows its first book with both sides before it begins, and then begins at its beginning", () => {
+  const source = new AgainTape([
+    { at: 0, bid: [0, 0], ask: [1_100_010, 500], isBook: true },
+    { at: 500, bid: [1_100_000, 500], ask: [1_100_020, 500], isBook: true },
+  ]);
+  const tape = new TapeMarket({ source, maxLeverage: 40, contextMs: 1000 });
+  const exchange = new Exchange();
+  const market = exchange.addMarket(tape.instrument, tape.book);
+  const outlet: MarketOutlet = { trades() {}, bbo() {}, book() {}, context() {} };
+  tape.open({ exchange, market, outlet }, EPOCH_MS);
+  expect(market.referenceTicks).toBe(1_100_010);
+  expect(source.next()?.askPxTicks[0]).toBe(1_100_010);
+});
 
 describe("pacing of a recorded market", () => {
   function drive(speed: Speed, steps: readonly Step[] = STEPS) {

@@ -251,6 +251,18 @@ describe.skipIf(!hasSharedData)(titleFor("every capture converts and verifies"),
     expect(left.length / made.length).toBeLessThan(0.01);
   });
 
+  test.each([
+    ["order-level/bitstamp_btcusd_20150501_raw.log.gz", "BTC", 1],
+    ["order-level/lobster_AAPL_20120621_message_10_first999.csv.gz", "AAPL", 6],
+  ] as const)("%s: what only the converter reads opens for the simulator", async (name, coin, pxDecimals) => {
+    const direct = await openTape(join(SHARED_DATA, name));
+    const taped = await openTape((await convert(name)).path);
+    expect([direct.coin, direct.pxDecimals]).toEqual([coin, pxDecimals]);
+    expect(direct.stats).toEqual(taped.stats);
+    expect(direct.stats.books).toBeGreaterThan(50);
+    expect(direct.eventCount).toBe(taped.eventCount);
+  });
+
   test("bitstamp: single orders alone make the simulator's books, and its prints", async () => {
     const { path, meta } = await convert("order-level/bitstamp_btcusd_20150501_raw.log.gz");
     const alone = join(dir, "orders-alone.mmt");

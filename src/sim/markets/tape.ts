@@ -52,9 +52,9 @@ export class TapeMarket implements SimMarket {
   open(context: MarketContext, exchMs: number): void {
     this.context = context;
     if (this.source.rewind === undefined) return;
-    // A client asks for prices before it subscribes, and the tape waits for a subscriber: show its first book meanwhile.
+    // A client asks for prices before it subscribes, and the tape waits for a subscriber: show its first whole book meanwhile.
     for (let e = this.source.next(); e !== undefined; e = this.source.next()) {
-      if (e.kind !== "book") continue;
+      if (e.kind !== "book" || e.bidCount === 0 || e.askCount === 0) continue;
       this.loadView(e);
       this.book.applyBook(this.view, e.exchMs, this.onFill);
       context.exchange.updateMark(context.market, exchMs);

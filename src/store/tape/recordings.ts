@@ -56,7 +56,7 @@ const CSV_NAME = /^(orderbooks|prices|trades)_([A-Za-z0-9:]+)_(\d{8}\w*)\.csv(?:
 
 export const SUPPORTED =
   "supported: tape files (.mmt), <usdm|spot|cm>_<symbol>_<date>.gz (Binance raw), orderbooks_/prices_/trades_<COIN>_<date>.csv.gz and " +
-  "ws_<coin>_<date>.gz (Hyperliquid); other formats by `market-maker tape convert`";
+  "ws_<coin>_<date>.gz (Hyperliquid), and what `market-maker tape convert` reads";
 
 /**
  * Finds the recordings that `path` names: a file, a folder, a prefix of file names (with or without the kind of a CSV), or a

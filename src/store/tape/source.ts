@@ -1,8 +1,13 @@
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { basename, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { Piscina } from "piscina";
 import { Side } from "../../domain/index.js";
 import { FLAG_BACKLOG, TAPE_LEVELS, type TapeColumns, TapeKind } from "./columns.js";
+import { convertToTape, problemNotes } from "./convert/index.js";
 import { TapeError } from "./errors.js";
+import { FILE_EXTENSION } from "./file/format.js";
 import { type ImportedTape, type ImportTask, importTape } from "./import-tape.js";
 import type { ImportReply } from "./import-worker.js";
 import { gridOf, knownCoins } from "./instruments.js";
@@ -81,7 +86,8 @@ export interface TapeOptions {
  *
  * `path` is a recording or a tape file (.mmt), a folder, a prefix of file names or a pattern with `*` in its last part; files that belong together are
  * read as one tape in time order. Segments (recordings that do not follow each other, or a silence longer than
- * `maxSilenceMs`) are joined 1 s apart with a `gap` event between them; see `importTape`.
+ * `maxSilenceMs`) are joined 1 s apart with a `gap` event between them; see `importTape`. What only the converter reads
+ * (`market-maker tape convert`) is converted first.
  *
  * Parsing runs on a worker thread, so that the caller's thread never stalls; from TypeScript source, where no compiled worker exists,
  * it runs in-process.
@@ -91,7 +97,40 @@ export interface TapeOptions {
  * Thread: any but the feed's and kernel's. Allocates: the whole tape (about 70 bytes an event, 800 a book).
  */
 export async function openTape(path: string, options: TapeOptions = {}): Promise<Tape> {
-  const plan = await planTape(path, options.coin);
+  let plan: TapePlan;
+  try {
+    plan = await planTape(path, options.coin);
+  } catch (error) {
+    if (!(error instanceof TapeError && error.code === "nothing_recognised")) throw error;
+    return await openConverted(path, options, error);
+  }
+  return await openPlanned(path, plan, options);
+}
+
+/** Any other format: by way of a tape file in the temporary folder. @throws {TapeError} `unknown`, when that knows it no better. */
+async function openConverted(path: string, options: TapeOptions, unknown: TapeError): Promise<Tape> {
+  const dir = mkdtempSync(join(tmpdir(), "mm-tape-"));
+  try {
+    const out = join(dir, `${basename(path)}${FILE_EXTENSION}`);
+    const { coin } = options;
+    const { report } = await convertToTape({
+      inputs: [path],
+      out,
+      codec: "none",
+      ...(coin === undefined ? {} : { coins: [coin] }),
+    }).catch((error: unknown) => {
+      const isUnknown =
+        error instanceof TapeError && ["nothing_recognised", "no_such_file"].includes(error.code);
+      throw isUnknown ? unknown : error;
+    });
+    const plan = await planTape(out, coin);
+    return await openPlanned(path, { ...plan, notes: [...plan.notes, ...problemNotes(report)] }, options);
+  } finally {
+    rmSync(dir, { recursive: true, force: true });
+  }
+}
+
+async function openPlanned(path: string, plan: TapePlan, options: TapeOptions): Promise<Tape> {
   const first = plan.recordings[0]!;
   const ownDecimals = first.format === "tape" ? Math.min(6, first.grid.szDecimals) : undefined;
   const grid = gridOf(plan.coin, options.szDecimals) ?? gridOf(plan.coin, ownDecimals);
