@@ -82,13 +82,25 @@ class Run {
   /** Own orders, best first; ticks follow in two arrays of OWN_MAX. */
   ownBidCount: f64;
   ownAskCount: f64;
+  /** Levels beyond the rings that have changed; they follow as Far, in order. */
+  farCount: f64;
+}
+
+/** A level that lies beyond its side's ring: the host keeps those. */
+@unmanaged
+class Far {
+  side: f64;
+  key: f64;
+  lots: f64;
 }
 
 const OWN_BIDS_AT: usize = offsetof<Run>();
 const OWN_ASKS_AT: usize = OWN_BIDS_AT + <usize>OWN_MAX * 8;
+const FAR_AT: usize = OWN_ASKS_AT + <usize>OWN_MAX * 8;
+const FAR_MAX: f64 = 512;
 
 export function tapeRunBytes(): usize {
-  return OWN_ASKS_AT + <usize>OWN_MAX * 8;
+  return FAR_AT + <usize>FAR_MAX * offsetof<Far>();
 }
 
 /** Runs until something is the host's to do: the state at `at` then tells how far. */
@@ -134,7 +146,7 @@ export function tapeRun(at: usize): void {
       const nextNs = load<f64>(localTimes + ((localIndex + 1) << 3));
       if (isNaN(nextNs)) break;
       const head = load<u32>(record);
-      if (head >>> 16 == asset && !atEngine(s, head & 0xffff, record + BODY_AT, localNs)) break;
+      if (head >>> 16 == asset && !atEngine(s, at, head & 0xffff, record + BODY_AT, localNs)) break;
       lastNs = max(lastNs, localNs);
       localStart = next;
       localIndex++;
@@ -218,7 +230,7 @@ function deltaAtExchange(s: Run, at: usize, body: usize, exchMs: f64, bids: usiz
     if (ask > 0 && ((isBuy && lots > 0 && ticks >= ask) || (countOf(bids) > 0 && bestKeyOf(bids) >= ask)))
       return false;
   }
-  if (!update(isBuy ? bids : asks, isBuy ? ticks : -ticks, lots)) return false;
+  if (!change(s, at, isBuy ? bids : asks, isBuy ? ticks : -ticks, lots)) return false;
   s.hasDeltas = 1;
   if ((flags & DeltaFlag.More) == 0) s.newestExchMs = max(s.newestExchMs, exchMs);
   return true;
@@ -235,7 +247,7 @@ function ownAsk(s: Run, at: usize): f64 {
 // ---- when it reaches us ----
 
 /** @returns false when the record is the host's; nothing has changed then. */
-function atEngine(s: Run, kind: i32, body: usize, localNs: f64): bool {
+function atEngine(s: Run, at: usize, kind: i32, body: usize, localNs: f64): bool {
   const tMs = (localNs - s.startNs) / 1e6;
   if (tMs >= s.nextSampleMs) return false;
   if (kind == RecordKind.BookDelta) {
@@ -290,6 +302,18 @@ function take(s: Run, kind: i32, body: usize, bytes: usize): bool {
   if (step(kind, <i32>s.slot) == KernelStatus.Ok) return true;
   s.rejected++;
   return false;
+}
+
+/** One level's new total, near or far. @returns false, and nothing has changed, when it is the host's. */
+function change(s: Run, at: usize, side: usize, key: f64, lots: f64): bool {
+  if (!(key < lowKeyOf(side) && countOf(side) > 0)) return update(side, key, lots);
+  if (s.farCount == FAR_MAX) return false;
+  const far = changetype<Far>(at + FAR_AT + <usize>s.farCount * offsetof<Far>());
+  far.side = <f64>side;
+  far.key = key;
+  far.lots = lots;
+  s.farCount++;
+  return true;
 }
 
 // ---- one side of a book: the common cases of RecordedSide ----
@@ -379,21 +403,17 @@ function hide(side: usize, slot: usize): void {
   setCount(side, countOf(side) - 1);
 }
 
-/** Takes the best level away. @returns false, and nothing has changed, when the next one is far or the ring should follow. */
+/** Takes the best level away. @returns false, and nothing has changed, when it is the ring's last or the ring should follow. */
 function dropBest(side: usize): bool {
   const key = bestKeyOf(side);
   const far = farCountOf(side);
   const left = countOf(side) - 1 - far;
-  if (left <= 0 && far > 0) return false;
-  const next = left > 0 ? nextBelow(side, key) : 0;
+  if (left <= 0) return false;
+  const next = nextBelow(side, key);
   if (far > 0 && next - lowKeyOf(side) < FOOTROOM) return false;
   hide(side, slotOf(key));
-  if (left > 0) {
-    setBestKey(side, next);
-    setBestLots(side, load<f64>(lotsAt(side, slotOf(next))));
-  } else {
-    setBestLots(side, 0);
-  }
+  setBestKey(side, next);
+  setBestLots(side, load<f64>(lotsAt(side, slotOf(next))));
   return true;
 }
 

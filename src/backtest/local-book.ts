@@ -85,6 +85,10 @@ export class LocalBook {
     }
   }
 
+  get sides(): readonly [RecordedSide, RecordedSide] {
+    return [this.bids, this.asks];
+  }
+
   /** Changes up to this one have been made in the book's memory; nobody was to be told of them. */
   skipped(exchLo: number, exchHi: number, recvNs: number): void {
     this.exchLo = exchLo;

@@ -5,7 +5,7 @@
 import { Side } from "../domain/index.js";
 import { type InlineEngine, kernelHost } from "../engine/inline.js";
 import { KernelHost, type TouchState } from "../kernels/index.js";
-import { RECORDED_SIDE_BYTES, type RecordMarket, type SideMemory } from "../sim/index.js";
+import { RECORDED_SIDE_BYTES, type RecordedSide, type RecordMarket, type SideMemory } from "../sim/index.js";
 import type { TapeBlock } from "../store/index.js";
 import type { LocalBook } from "./local-book.js";
 import type { SeriesRecorder } from "./series.js";
@@ -60,12 +60,16 @@ const WORDS = [
   "lastNs",
   "ownBidCount",
   "ownAskCount",
+  "farCount",
 ] as const;
 type Word = (typeof WORDS)[number];
 const W = Object.fromEntries(WORDS.map((name, i) => [name, i])) as Readonly<Record<Word, number>>;
 
 const OWN_MAX = 16;
-const STATE_BYTES = (WORDS.length + 2 * OWN_MAX) * 8;
+const FAR_MAX = 512;
+/** Side, key, lots. */
+const FAR_WORDS = 3;
+const STATE_BYTES = (WORDS.length + 2 * OWN_MAX + FAR_MAX * FAR_WORDS) * 8;
 /** Of an ordinary block and its records; larger ones lie outside, and are the host's from end to end. */
 const ROOM_BYTES = 384 * 1024;
 const ROOM_RECORDS = 8192;
@@ -121,6 +125,7 @@ export class TapeRun implements BlockArena {
   private readonly state: Float64Array;
   private readonly ownBids: Float64Array;
   private readonly ownAsks: Float64Array;
+  private readonly far: Float64Array;
   private readonly lz4: (...args: number[]) => number;
   /** Where rooms begin that hold no block. */
   private readonly free: number[] = [];
@@ -132,6 +137,8 @@ export class TapeRun implements BlockArena {
   };
   private readonly from = { exch: { index: 0, start: 0 }, local: { index: 0, start: 0 } };
   private parts: TapeRunParts | undefined;
+  /** In the order in which they lie. */
+  private sides: readonly RecordedSide[] = [];
 
   constructor() {
     const { buffer } = this.host.memoryU8;
@@ -144,6 +151,7 @@ export class TapeRun implements BlockArena {
     const ownAt = KernelHost.extraAt + WORDS.length * 8;
     this.ownBids = new Float64Array(buffer, ownAt, OWN_MAX);
     this.ownAsks = new Float64Array(buffer, ownAt + OWN_MAX * 8, OWN_MAX);
+    this.far = new Float64Array(buffer, ownAt + 2 * OWN_MAX * 8, FAR_MAX * FAR_WORDS);
     const side = (i: number) => ({ buffer, byteOffset: SIDES_AT + i * RECORDED_SIDE_BYTES });
     this.exchangeMemory = { bids: side(0), asks: side(1) };
     this.localMemory = { bids: side(2), asks: side(3) };
@@ -186,6 +194,7 @@ export class TapeRun implements BlockArena {
   /** Before the first `skip`. */
   open(parts: TapeRunParts): void {
     this.parts = parts;
+    this.sides = [...parts.market.book.recorded, ...parts.book.sides];
     const { state } = this;
     const [bids, asks, localBids, localAsks] = [0, 1, 2, 3].map((i) => SIDES_AT + i * RECORDED_SIDE_BYTES);
     state[W.asset] = parts.asset;
@@ -251,11 +260,13 @@ export class TapeRun implements BlockArena {
     state[W.records] = 0;
     state[W.rejected] = 0;
     state[W.lastNs] = Number.NEGATIVE_INFINITY;
+    state[W.farCount] = 0;
 
     this.run(KernelHost.extraAt);
 
     const records = state[W.records]!;
     if (records === 0) return false;
+    if (state[W.farCount] !== 0) this.keepFar(state[W.farCount]!);
     out.records = records;
     out.events = state[W.events]!;
     out.levelUpdates = state[W.levelUpdates]!;
@@ -277,5 +288,15 @@ export class TapeRun implements BlockArena {
       state[W.hasDeltas] === 1,
     );
     return true;
+  }
+
+  /** What lies far from the touch is not in the kernel's memory. */
+  private keepFar(count: number): void {
+    const { far, sides } = this;
+    for (let i = 0; i < count; i++) {
+      const at = i * FAR_WORDS;
+      const side = sides[(far[at]! - SIDES_AT) / RECORDED_SIDE_BYTES]!;
+      side.update(side.sign * far[at + 1]!, far[at + 2]!, 1);
+    }
   }
 }

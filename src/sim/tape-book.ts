@@ -297,6 +297,11 @@ export class TapeBook implements MatchingBook {
     this.afterQuotes(onFill);
   }
 
+  /** The recording's bids and asks. */
+  get recorded(): readonly [RecordedSide, RecordedSide] {
+    return [this.bids, this.asks];
+  }
+
   /** Prices of our orders on a side, best first. @returns how many there are, which may be more than `out` takes. */
   ownTicks(side: Side, out: Float64Array): number {
     const own = side === Side.Buy ? this.ownBids : this.ownAsks;
