@@ -217,6 +217,7 @@ class BacktestRun {
       requoteBps: o.config.engine.requote_bps,
       requoteMs: o.config.engine.requote_ms,
       host: this.tapeRun.host,
+      hasFrames: false,
       warmUpDecayS: o.config.strategy.warmup_decay_secs,
       // The venue is in this process: its word is checked, but not every few seconds.
       timings: { auditEveryMs: AUDIT_EVERY_MS },

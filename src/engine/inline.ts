@@ -41,6 +41,8 @@ export interface InlineOptions {
   /** See `Tuner`; default 0: no excess at the start. */
   readonly warmUpDecayS?: number;
   readonly onKilled?: NonNullable<ExecutorHooks["onKilled"]>;
+  /** False: the market comes as records alone, and nothing watches for frames. Default true. */
+  readonly hasFrames?: boolean;
   /** Default: one of its own. See `kernelHost`. */
   readonly host?: KernelHost;
 }
@@ -139,10 +141,12 @@ export class InlineEngine implements FrameReader {
     const { o, intake } = this;
     this.isRunning = true;
     this.trader.configureAll();
-    this.stopIntake = o.timers.every(INTAKE_TICK_MS, () => {
-      intake.tick();
-      this.pass();
-    });
+    if (o.hasFrames !== false) {
+      this.stopIntake = o.timers.every(INTAKE_TICK_MS, () => {
+        intake.tick();
+        this.pass();
+      });
+    }
     return await this.trader.start();
   }
 

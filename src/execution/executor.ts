@@ -855,7 +855,9 @@ export class Executor implements GatewayEvents {
     this.outbox.checkOverdue(now);
     ctx.book.sweep(now, (o) => this.auditor.query(o));
     for (const desk of ctx.desks) this.outbox.flushCancels(desk);
-    if (ctx.desks.some((d) => d.ledger.hasGap)) {
+    let hasGap = false;
+    for (const desk of ctx.desks) hasGap ||= desk.ledger.hasGap;
+    if (hasGap) {
       void this.auditor.repairFills().catch((cause: unknown) => this.logFailure("Fill repair failed", cause));
     }
   }

@@ -326,7 +326,7 @@ export class OrderBook {
           o.isTerminal && monoNs - o.closedMonoNs > this.options.settleNs && !o.isNeverArrived;
         if ((o.state === "unknown" || isOverdue) && !o.isQuerying && monoNs >= o.nextQueryMonoNs) onQuery(o);
       }
-      orders.length = kept;
+      if (kept !== orders.length) orders.length = kept;
     }
   }
 

@@ -97,6 +97,8 @@ export class Plan {
   }
 
   clear(): void {
+    // Setting a length costs, and most plans are empty.
+    if (this.isEmpty) return;
     this.cancels.length = 0;
     this.modifies.length = 0;
     this.places.length = 0;
@@ -132,6 +134,7 @@ export function reconcile(input: ReconcileInput, plan: Plan): Plan {
   const near = (px: number, side: Side): number =>
     // Half a quantum apart, so that the bid precedes an ask of the same distance.
     Math.abs(px - input.fairTicks) + (side === Side.Sell ? NEAR : 0);
+  if (plan.isEmpty) return plan;
   plan.modifies.sort((a, b) => near(a.pxTicks, a.order.side) - near(b.pxTicks, b.order.side));
   plan.places.sort((a, b) => near(a.pxTicks, a.side) - near(b.pxTicks, b.side));
 
