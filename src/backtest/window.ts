@@ -15,10 +15,6 @@ import {
 } from "../store/index.js";
 import { delayOf, type FeedDist } from "./latency.js";
 
-/** Records without a stamp of the exchange, where receive time is all there is. */
-const recvOffset = (kind: number): number =>
-  kind === abi.RecordKind.AssetCtx || kind === abi.RecordKind.FeedStatus ? 0 : 8;
-
 /** The two times of each record of a block. */
 export interface BlockTimes {
   /** At the venue and here; NaN: not read. */
@@ -256,27 +252,27 @@ export class TapeWindow {
       exchNs: new Float64Array(records),
       localNs: new Float64Array(records),
     };
-    const { f64 } = block;
+    const { f64, i32 } = block;
     let prior = 0;
     stamps.load(block);
+    const { delayNs, baseHi, baseLo, offsetNs, repeated } = this;
+    let { stampedNs, arrivedNs, travelNs } = this;
     for (let i = 0; stamps.next(); i++) {
-      const recvAt = (stamps.at + recvOffset(stamps.kind)) >> 3;
+      const { kind, at } = stamps;
+      const hasStamp = kind !== abi.RecordKind.AssetCtx && kind !== abi.RecordKind.FeedStatus;
+      const recvAt = hasStamp ? (at + 8) >> 3 : at >> 3;
       const recvNs = f64[recvAt]!;
       // Own orders of the recording run come by another connection, on paper with stamps of another clock: no time of the market's.
-      if (stamps.kind === abi.RecordKind.OwnOrder) {
+      if (kind === abi.RecordKind.OwnOrder) {
         exchNs[i] = localNs[i] = Number.NaN;
         if (recvNs < fromNs) prior = i + 1;
         continue;
       }
-      if (recvNs < fromNs || i < this.repeated) {
+      if (recvNs < fromNs || i < repeated) {
         // Never read, but the place in the list of times stays; what makes the book that stands at the start is all read then.
-        const isState = this.hasState && i >= this.repeated && STATE_KINDS.has(stamps.kind);
-        if (isState) {
-          this.stampedNs = Math.max(this.stampedNs, recvNs);
-          this.arrivedNs = this.stampedNs;
-        }
-        exchNs[i] = isState ? this.stampedNs : Number.NaN;
-        localNs[i] = exchNs[i]!;
+        const isState = this.hasState && i >= repeated && STATE_KINDS.has(kind);
+        if (isState) arrivedNs = stampedNs = Math.max(stampedNs, recvNs);
+        exchNs[i] = localNs[i] = isState ? stampedNs : Number.NaN;
         prior = i + 1;
         continue;
       }
@@ -286,14 +282,27 @@ export class TapeWindow {
         this.readerAt = this.readers.length;
         break;
       }
-      this.stampedNs = Math.max(this.stampedNs, this.stampOf(stamps, recvNs));
-      if (isUnstamped(stamps)) this.writeStamp(stamps);
-      this.arrivedNs = Math.max(this.arrivedNs, this.delayNs(recvNs, this.stampedNs));
-      exchNs[i] = this.stampedNs;
-      localNs[i] = this.arrivedNs;
+      const lo = i32[at >> 2]! >>> 0;
+      const hi = i32[(at >> 2) + 1]!;
+      const isStamped = hasStamp && (lo !== 0 || hi !== 0);
+      // On the recorder's clock, exact to the nanosecond without 64-bit arithmetic. A record without a stamp (contexts, states) is taken
+      // to have travelled as long as the last one with one: at its receive time it would hold up what the venue did in between.
+      const happenedNs = isStamped
+        ? (hi - baseHi) * 4_294_967_296 + (lo - baseLo) + offsetNs
+        : recvNs - travelNs;
+      if (isStamped) travelNs = Math.max(0, recvNs - happenedNs);
+      if (happenedNs > stampedNs) stampedNs = happenedNs;
+      arrivedNs = Math.max(arrivedNs, delayNs(recvNs, stampedNs));
+      exchNs[i] = stampedNs;
+      localNs[i] = arrivedNs;
+      if (!isStamped && (kind <= abi.RecordKind.Bbo || kind === abi.RecordKind.BookDelta))
+        this.writeStamp(i32, at >> 2, stampedNs);
       // The engine's own stamp of the arrival.
-      f64[recvAt] = this.arrivedNs;
+      f64[recvAt] = arrivedNs;
     }
+    this.stampedNs = stampedNs;
+    this.arrivedNs = arrivedNs;
+    this.travelNs = travelNs;
     return { block, exchNs, localNs, prior, isInArena: times !== undefined };
   }
 
@@ -316,37 +325,13 @@ export class TapeWindow {
   }
 
   /** The venue's stamp that a record lacks: the engine takes no market news without one. */
-  private writeStamp(cursor: RecordCursor): void {
-    const { i32 } = cursor.block!;
-    const ns = this.baseLo + Math.floor(this.stampedNs - this.trueOffsetNs);
+  private writeStamp(i32: Int32Array, word: number, happenedNs: number): void {
+    const ns = this.baseLo + Math.floor(happenedNs - this.trueOffsetNs);
     const carry = Math.floor(ns / 4_294_967_296);
-    i32[cursor.at >> 2] = ns - carry * 4_294_967_296;
-    i32[(cursor.at >> 2) + 1] = this.baseHi + carry;
-  }
-
-  /**
-   * Exchange time on the recorder's clock, ns since the base: exact to the nanosecond, without 64-bit arithmetic. A record without
-   * a stamp (contexts, states, requests of our own) is taken to have travelled as long as the last one with one: at its receive
-   * time it would hold up what the venue did in between.
-   */
-  private stampOf(cursor: RecordCursor, recvNs: number): number {
-    if (recvOffset(cursor.kind) === 0 || hasNoStamp(cursor)) return recvNs - this.travelNs;
-    const { i32 } = cursor.block!;
-    const word = cursor.at >> 2;
-    const lo = i32[word]! >>> 0;
-    const hi = i32[word + 1]!;
-    const exchNs = (hi - this.baseHi) * 4_294_967_296 + (lo - this.baseLo) + this.offsetNs;
-    this.travelNs = Math.max(0, recvNs - exchNs);
-    return exchNs;
+    i32[word] = ns - carry * 4_294_967_296;
+    i32[word + 1] = this.baseHi + carry;
   }
 }
-
-const hasNoStamp = ({ block, at }: RecordCursor): boolean =>
-  block!.i32[at >> 2] === 0 && block!.i32[(at >> 2) + 1] === 0;
-
-/** News of the market from a recording that has no exchange times. */
-const isUnstamped = (cursor: RecordCursor): boolean =>
-  (cursor.kind <= abi.RecordKind.Bbo || cursor.kind === abi.RecordKind.BookDelta) && hasNoStamp(cursor);
 
 /** Whether the book is told by changes: then a start in the middle needs what was before. */
 function hasState(first: TapeFileReader, arena: BlockArena | undefined): boolean {
