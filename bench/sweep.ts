@@ -5,7 +5,8 @@
  * (`sweep.redis`; skipped, and said so, without `redis-server` on the PATH). Two ceilings stand beside: one and two plain threads
  * with the very same evaluations and nothing else (`ceiling.backtest`), and with a loop that needs registers only (`ceiling.cpu`).
  * Workers are warm, as they are after the first seconds of any sweep; all ways take turns, so that other work on the machine
- * falls on all alike. The tape is a random walk: the figures need nothing but the repository.
+ * falls on all alike. On a busy machine the ratios of the wall clock say nothing (see how much of its core the loop had); processor
+ * time an evaluation, alone and beside another, still does. The tape is a random walk: the figures need only the repository.
  */
 import { type ChildProcess, spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
@@ -129,11 +130,26 @@ async function stop(child: ChildProcess): Promise<void> {
   await ended;
 }
 
-/** A way to do the same work; `run` returns seconds a piece. */
+/** Seconds a piece of work: by the clock, and of this process's processor time. */
+interface Cost {
+  readonly wallS: number;
+  readonly cpuS: number;
+}
+
+/** A way to do the same work. */
 interface Way {
   readonly name: string;
   readonly workers: number;
-  run(): Promise<number>;
+  run(): Promise<Cost>;
+}
+
+async function timed(pieces: () => number, act: () => Promise<unknown>): Promise<Cost> {
+  const cpu = process.cpuUsage();
+  const from = performance.now();
+  await act();
+  const wallS = (performance.now() - from) / 1000;
+  const { user, system } = process.cpuUsage(cpu);
+  return { wallS: wallS / pieces(), cpuS: (user + system) / 1e6 / pieces() };
 }
 
 /** The sweep that all ways run. */
@@ -158,8 +174,8 @@ class TheSweep {
     return this.tasks;
   }
 
-  /** @returns seconds an evaluation. */
-  async run(evaluator: Evaluator): Promise<number> {
+  /** The whole of it. @returns the cost of an evaluation. */
+  async run(evaluator: Evaluator): Promise<Cost> {
     const run = this.runs++;
     const results = new ResultsFile(join(this.dir, `results-${run}.jsonl`));
     const noted: Evaluator = {
@@ -170,50 +186,55 @@ class TheSweep {
       close: async () => {},
     };
     try {
-      const from = performance.now();
-      const { evaluated } = await runSweep(
-        {
-          code: this.code,
-          tapes: [this.digest],
-          coin: null,
-          base: configSchema.parse({}),
-          space: [parseParam("trading.risk_aversion=0.05:1:log")],
-          search: "random",
-          trials: this.trials,
-          batch: 8,
-          seed: 1,
-          fees: REALISTIC_FEES,
-          latency: DEFAULT_LATENCY,
-          queue: { kind: "risk-averse" },
-          // A job that Redis has seen is not done again.
-          equityUsd: 100_000 + run / 100,
-          plan: planFolds(spanOf([this.tape]), { folds: 2, trainShare: 0.6, holdoutShare: 0.2 }),
-          objective: parseObjective("netPnlUsd"),
-          constraints: [],
-          shortlist: 0.25,
+      let evaluated = 0;
+      return await timed(
+        () => evaluated,
+        async () => {
+          ({ evaluated } = await runSweep(
+            {
+              code: this.code,
+              tapes: [this.digest],
+              coin: null,
+              base: configSchema.parse({}),
+              space: [parseParam("trading.risk_aversion=0.05:1:log")],
+              search: "random",
+              trials: this.trials,
+              batch: 8,
+              seed: 1,
+              fees: REALISTIC_FEES,
+              latency: DEFAULT_LATENCY,
+              queue: { kind: "risk-averse" },
+              // A job that Redis has seen is not done again.
+              equityUsd: 100_000 + run / 100,
+              plan: planFolds(spanOf([this.tape]), { folds: 2, trainShare: 0.6, holdoutShare: 0.2 }),
+              objective: parseObjective("netPnlUsd"),
+              constraints: [],
+              shortlist: 0.25,
+            },
+            noted,
+            results,
+          ));
         },
-        noted,
-        results,
       );
-      return (performance.now() - from) / 1000 / evaluated;
     } finally {
       results.close();
     }
   }
 }
 
-/** Each of the threads does the whole job at the same time. @returns seconds for all jobs. */
-async function inThreads(threads: readonly Worker[], job: ListJob): Promise<number> {
-  const from = performance.now();
-  await Promise.all(
-    threads.map(async (thread) => {
-      const done = once(thread, "message");
-      thread.postMessage(job);
-      await done;
-    }),
+/** Each of the threads does the whole job at the same time. */
+const inThreads = (threads: readonly Worker[], job: ListJob): Promise<Cost> =>
+  timed(
+    () => threads.length * (job.kind === "evaluate" ? job.tasks.length : 1),
+    () =>
+      Promise.all(
+        threads.map(async (thread) => {
+          const done = once(thread, "message");
+          thread.postMessage(job);
+          await done;
+        }),
+      ),
   );
-  return (performance.now() - from) / 1000;
-}
 
 /** Ways through the sweep itself, and what to close afterwards. */
 class Ways {
@@ -259,16 +280,15 @@ class Ways {
     this.closers.unshift(() => Promise.all(threads.map((t) => t.terminate())));
     for (const workers of [1, 2]) {
       const some = threads.slice(0, workers);
-      const evaluations = (): ListJob => ({ kind: "evaluate", tasks: [...this.sweep.first()] });
       this.all.push({
         name: "ceiling.backtest",
         workers,
-        run: async () => (await inThreads(some, evaluations())) / (this.sweep.first().length * workers),
+        run: () => inThreads(some, { kind: "evaluate", tasks: this.sweep.first() }),
       });
       this.all.push({
         name: "ceiling.cpu",
         workers,
-        run: async () => (await inThreads(some, { kind: "spin", steps: SPIN_STEPS })) / workers,
+        run: () => inThreads(some, { kind: "spin", steps: SPIN_STEPS }),
       });
     }
   }
@@ -296,10 +316,10 @@ export const suite: BenchSuite = {
       const load = loadavg()[0]!;
       if (!isSmoke) await warmUp(ways.all);
       const rounds = isSmoke ? 1 : 3;
-      const seconds = new Map<Way, number[]>(ways.all.map((way) => [way, []]));
+      const costs = new Map<Way, Cost[]>(ways.all.map((way) => [way, []]));
       for (let round = 0; round < rounds; round++)
-        for (const way of ways.all) seconds.get(way)!.push(await way.run());
-      return results(ways.all, seconds, rounds, load);
+        for (const way of ways.all) costs.get(way)!.push(await way.run());
+      return results(ways.all, costs, rounds, load);
     } finally {
       await ways.close();
       rmSync(dir, { recursive: true, force: true });
@@ -311,38 +331,45 @@ export const suite: BenchSuite = {
 async function warmUp(ways: readonly Way[]): Promise<void> {
   // The first way's run also tells the ceilings what to do.
   await ways[0]!.run();
-  const turns = async (some: readonly Way[]): Promise<void> => {
-    for (const way of some) for (let i = 0; i < way.workers; i++) await way.run();
+  const turns = async (some: readonly Way[], times: number): Promise<void> => {
+    for (const way of some) for (let i = 0; i < times * way.workers; i++) await way.run();
   };
   const shared = ways.filter((way) => way.name.startsWith("ceiling."));
   const own = ways.filter((way) => !shared.includes(way));
-  await Promise.all([turns(shared), ...own.map((way) => turns([way]))]);
+  await Promise.all([turns(shared, 1), ...own.map((way) => turns([way], 2))]);
 }
 
 function results(
   ways: readonly Way[],
-  seconds: ReadonlyMap<Way, readonly number[]>,
+  costs: ReadonlyMap<Way, readonly Cost[]>,
   rounds: number,
   load: number,
 ): BenchResult[] {
-  const best = (name: string, workers: number): number =>
-    Math.min(...seconds.get(ways.find((w) => w.name === name && w.workers === workers)!)!);
+  const best = (name: string, workers: number, of: keyof Cost = "wallS"): number =>
+    Math.min(
+      ...costs.get(ways.find((w) => w.name === name && w.workers === workers)!)!.map((cost) => cost[of]),
+    );
   const gain = (name: string): number => best(name, 1) / best(name, 2);
   const ceiling = gain("ceiling.backtest");
   return [...ways]
     .sort((a, b) => (a.name < b.name ? -1 : a.name > b.name ? 1 : a.workers - b.workers))
     .map((way) => {
+      const { name, workers } = way;
       const samples = new Samples(rounds);
-      for (const s of seconds.get(way)!) samples.add(s * 1e9);
-      const isSweep = way.name.startsWith("sweep.");
-      const parts = [
-        way.name === "ceiling.cpu" ? "" : `${(1 / best(way.name, way.workers)).toFixed(2)} evaluations/s`,
-        way.workers === 1 ? "" : `${gain(way.name).toFixed(2)} × one worker`,
-        way.workers === 1 || !isSweep
-          ? ""
-          : `${((gain(way.name) / ceiling) * 100).toFixed(0)} % of the ceiling`,
-        way.name === "ceiling.cpu" && way.workers === 1 ? `load ${load.toFixed(1)} at the start` : "",
-      ];
-      return samples.result(`${way.name}${way.workers}`, "us", { note: parts.filter(Boolean).join(", ") });
+      for (const { wallS } of costs.get(way)!) samples.add(wallS * 1e9);
+      const cpuS = best(name, workers, "cpuS");
+      const notes: string[] = [];
+      if (name !== "ceiling.cpu") notes.push(`${(1 / best(name, workers)).toFixed(2)} evaluations/s`);
+      // Of worker processes this one sees nothing.
+      if (name === "ceiling.backtest" || name === "sweep.threads")
+        notes.push(`${(cpuS * 1000).toFixed(1)} ms of processor time each`);
+      if (workers === 2) notes.push(`${gain(name).toFixed(2)} × one worker`);
+      if (workers === 2 && name.startsWith("sweep."))
+        notes.push(`${((gain(name) / ceiling) * 100).toFixed(0)} % of the ceiling`);
+      if (name === "ceiling.cpu" && workers === 1)
+        notes.push(
+          `had ${((cpuS / best(name, 1)) * 100).toFixed(0)} % of its core, load ${load.toFixed(1)} at the start`,
+        );
+      return samples.result(`${name}${workers}`, "us", { note: notes.join(", ") });
     });
 }
