@@ -303,7 +303,7 @@ export const suite: BenchSuite = {
   async run({ isSmoke, seed }: BenchContext): Promise<BenchResult[]> {
     const dir = mkdtempSync(join(tmpdir(), "mm-bench-sweep-"));
     const tape = join(dir, "walk.mmt");
-    writeWalk(tape, isSmoke ? 60 : 100, seed);
+    writeWalk(tape, isSmoke ? 60 : 80, seed);
     const ways = new Ways(dir, await TheSweep.on(dir, tape, isSmoke ? 1 : 9));
     try {
       ways.pool(1);
