@@ -69,12 +69,14 @@ export interface Wire {
   readonly books: Map<string, string>;
 }
 
-/** What a transport can do with a request. */
-export interface RequestWay {
+/** What a transport can do with a request. `A`: what an answer is to it, a text or something that has one. */
+export interface RequestWay<A> {
   /** It takes effect; `answer` is called once, perhaps later. */
-  execute(answer: (text: string) => void): void;
+  execute(answer: (answer: A) => void): void;
+  /** The same answer with every exchange time moved. */
+  skewed(answer: A, skewMs: number): A;
   /** An answer goes out; twice when duplicated. */
-  give(text: string): void;
+  give(answer: A): void;
   /** An HTTP status goes out instead of an answer. */
   fail(status: number): void;
   /** The action is refused in the venue's way. */
@@ -172,9 +174,9 @@ export class FaultCarrier {
    * Lets a request take effect and answers it, or doesn't.
    * @param wire the connection it came over; undefined for one of its own (HTTP).
    */
-  request(point: RequestPoint, wire: Wire | undefined, way: RequestWay): void {
+  request<A>(point: RequestPoint, wire: Wire | undefined, way: RequestWay<A>): void {
     if (this.faults.isEmpty && (wire === undefined || wire.inbound.isEmpty)) {
-      way.execute((text) => way.give(text));
+      way.execute((answer) => way.give(answer));
       return;
     }
     const d = this.faults.decide({ at: "request", connection: wire?.id ?? 0, ...point }, this.nowMs());
@@ -186,7 +188,7 @@ export class FaultCarrier {
     else run();
   }
 
-  private carryOut(d: Decision, way: RequestWay): void {
+  private carryOut<A>(d: Decision, way: RequestWay<A>): void {
     const isSilenced = d.isLost || d.isDisconnect || d.httpStatus !== 0;
     if (isSilenced) {
       // 429 is said at the door: such a request never takes effect.
@@ -201,8 +203,8 @@ export class FaultCarrier {
       way.reject(d.reject);
       return;
     }
-    const give = (text: string): void => {
-      const shown = d.skewMs === 0 ? text : skewTimes(text, d.skewMs);
+    const give = (answer: A): void => {
+      const shown = d.skewMs === 0 ? answer : way.skewed(answer, d.skewMs);
       if (d.isAnswerDelayed && d.delayMs > 0) this.after(d.delayMs, () => way.give(shown));
       else way.give(shown);
     };

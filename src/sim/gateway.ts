@@ -33,9 +33,9 @@ import type {
 import type { FillWire, OrderUpdateWire } from "./account.js";
 import { actionText } from "./action-text.js";
 import type { Action, OrderWire } from "./actions.js";
-import { answerText, type ExchangeResponse } from "./answers.js";
+import { answerText, type ExchangeResponse, err } from "./answers.js";
 import { type DelayRange, drawMs } from "./blocks.js";
-import type { Wire } from "./fault-carrier.js";
+import { skewTimes, type Wire } from "./fault-carrier.js";
 import { orderUpdatesFrame, type UserFills, userFillsFrame } from "./frames.js";
 import { Lane } from "./lane.js";
 import { dexNameOf } from "./universe.js";
@@ -109,17 +109,29 @@ type PrivateMessage =
   | { readonly channel: "userFills"; readonly data: UserFills };
 
 /**
- * What one end says to the other: the value, and the text that faults, taps and journals see. Both ends are in this process, so the
- * value need not be parsed back, unless a fault has changed the text on its way.
+ * What one end says to the other. Both are in this process, so that the value itself is handed over; its text is made for whoever
+ * looks at it, a tap or a fault, and parsed again only when that has changed it.
  */
 class Said<T> {
+  private made: string | undefined;
+
   constructor(
-    private readonly value: T,
-    readonly text: string,
+    readonly value: T,
+    private readonly write: (value: T) => string,
   ) {}
 
-  heardAs(text: string): T {
-    return text === this.text ? this.value : (JSON.parse(text) as T);
+  get text(): string {
+    this.made ??= this.write(this.value);
+    return this.made;
+  }
+
+  /** What it says after its text was changed on the way. */
+  as(text: string): Said<T> {
+    return text === this.text ? this : new Said(JSON.parse(text) as T, () => text);
+  }
+
+  static skewed<T>(said: Said<T>, skewMs: number): Said<T> {
+    return said.as(skewTimes(said.text, skewMs));
   }
 }
 
@@ -257,12 +269,12 @@ export class SimGateway implements OrderGateway {
   private push(message: PrivateMessage): void {
     const { wire } = this;
     if (wire === undefined) return;
-    const said = new Said(message, textOf(message));
+    const said = new Said(message, textOf);
     this.o.venue.carrier.push(
       wire,
       said.text,
       (text) => {
-        if (wire === this.wire) this.down.send(() => this.onFrame(text, said));
+        if (wire === this.wire) this.down.send(() => this.onFrame(said.as(text)));
       },
       () => this.disconnectSoon(),
     );
@@ -273,10 +285,10 @@ export class SimGateway implements OrderGateway {
     this.time.after(0, () => this.disconnect("fault"));
   }
 
-  private onFrame(text: string, said: Said<PrivateMessage>): void {
-    this.o.tap?.inbound("private", Buffer.from(text), this.time.monoNs());
+  private onFrame(said: Said<PrivateMessage>): void {
+    this.o.tap?.inbound("private", Buffer.from(said.text), this.time.monoNs());
     const { reader } = this.o;
-    const { channel, data } = said.heardAs(text);
+    const { channel, data } = said.value;
     if (channel === "orderUpdates") this.events?.onOrderUpdates(reader.orderUpdates(data));
     else this.events?.onFills(reader.fills(data.fills, data.isSnapshot === true));
   }
@@ -350,12 +362,16 @@ export class SimGateway implements OrderGateway {
     const nonce = this.nextNonce();
     return this.exchange(
       { endpoint: "exchange", action: action.type },
-      (text) => {
-        const { status, response } = JSON.parse(text) as { status: string; response: unknown };
-        if (status !== "ok") throw new Error(String(response));
+      (answer: ExchangeResponse) => {
+        if (answer.status !== "ok") throw new Error(answer.response);
       },
       (answer) =>
-        venue.submit({ address, action, nonce, answer: (response) => answer(answerText(response)) }),
+        venue.submit({
+          address,
+          action,
+          nonce,
+          answer: (response) => answer(new Said(response, answerText)),
+        }),
     );
   }
 
@@ -397,15 +413,13 @@ export class SimGateway implements OrderGateway {
     const { venue, reader, address, instruments } = this.o;
     const { wire, kind, count } = pending;
     const stream = wire === undefined ? "http" : "post";
-    let said: Said<ExchangeResponse> | undefined;
-    const read = (text: string): void => {
+    const read = (said: Said<ExchangeResponse>): void => {
       this.o.tap?.inbound(
         pending.wire === undefined ? "http" : "private",
-        Buffer.from(text),
+        Buffer.from(said.text),
         this.time.monoNs(),
       );
-      const answer: unknown = said === undefined ? JSON.parse(text) : said.heardAs(text);
-      const statuses = reader.acks(answer, kind, count, (i) => instruments[pending.assets[i]!]);
+      const statuses = reader.acks(said.value, kind, count, (i) => instruments[pending.assets[i]!]);
       this.settle(pending, statuses);
     };
     venue.carrier.request({ stream, endpoint: "exchange", action: action.type }, wire, {
@@ -414,11 +428,9 @@ export class SimGateway implements OrderGateway {
           address,
           action,
           nonce,
-          answer: (response) => {
-            said = new Said(response, answerText(response));
-            answer(said.text);
-          },
+          answer: (response) => answer(new Said(response, answerText)),
         }),
+      skewed: Said.skewed,
       give: read,
       fail: (status) => {
         const text = `${status} fault`;
@@ -428,7 +440,7 @@ export class SimGateway implements OrderGateway {
         );
       },
       reject: (text) => {
-        const answer = JSON.stringify({ status: "err", response: text });
+        const answer = new Said(err(text), answerText);
         this.time.after(this.roundTripMs(), () => read(answer));
       },
       cut: () => {
@@ -516,16 +528,16 @@ export class SimGateway implements OrderGateway {
     this.counters.queries++;
     return this.exchange(
       { endpoint: "info", action: type },
-      (text) => read(JSON.parse(text)),
-      (answer) => answer(JSON.stringify(venue.info({ type, user: address, ...fields }))),
+      read,
+      (answer) => answer(new Said(venue.info({ type, user: address, ...fields }), JSON.stringify)),
     );
   }
 
   /** One request of its own (HTTP) and its answer. */
-  private exchange<T>(
+  private exchange<A, T>(
     what: { readonly endpoint: "info" | "exchange"; readonly action: string },
-    read: (text: string) => T,
-    execute: (answer: (text: string) => void) => void,
+    read: (answer: A) => T,
+    execute: (answer: (said: Said<A>) => void) => void,
   ): Promise<T> {
     const network = this.o.network ?? NETWORK;
     return new Promise((resolve, reject) => {
@@ -542,9 +554,9 @@ export class SimGateway implements OrderGateway {
           this.counters.failedRequests++;
           reject(new Error(`${what.action}: ${text}`));
         });
-      const give = (text: string): void => {
+      const give = (said: Said<A>): void => {
         try {
-          resolve(read(text));
+          resolve(read(said.value));
         } catch (cause) {
           reject(cause);
         }
@@ -556,7 +568,8 @@ export class SimGateway implements OrderGateway {
       this.time.after(outMs, () =>
         this.o.venue.carrier.request({ stream: "http", ...what }, undefined, {
           execute,
-          give: (text) => end(backMs, () => give(text)),
+          skewed: Said.skewed,
+          give: (said) => end(backMs, () => give(said)),
           fail: (status) => fail(backMs, `the venue answers ${status}`),
           reject: (text) => fail(backMs, text),
           cut: () => fail(backMs, "connection reset"),

@@ -6,7 +6,7 @@ import { actionLength, type Envelope, parseEnvelope } from "./actions.js";
 import { answerText, type ExchangeResponse } from "./answers.js";
 import type { Counts } from "./connections.js";
 import { type ControlTarget, controlState, isControlError, runControl } from "./control.js";
-import type { FaultCarrier, RequestWay } from "./fault-carrier.js";
+import { type FaultCarrier, type RequestWay, skewTimes } from "./fault-carrier.js";
 import { MALFORMED, UNHANDLED } from "./info/request.js";
 import { exchangeWeight, type IpBudget, infoExtraWeight, infoWeight } from "./limits.js";
 
@@ -156,7 +156,8 @@ const STATUS_TEXTS: Readonly<Record<number, string>> = {
 };
 export const statusLine = (status: number): string => `${status} ${STATUS_TEXTS[status] ?? "Error"}`;
 
-const waysOut = (reply: HttpReply): Pick<RequestWay, "give" | "fail" | "reject" | "cut"> => ({
+const waysOut = (reply: HttpReply): Omit<RequestWay<string>, "execute"> => ({
+  skewed: skewTimes,
   give: (text) => reply.json(text),
   fail: (status) => reply.text(statusLine(status), "null"),
   reject: (text) => reply.json(JSON.stringify({ status: "err", response: text })),

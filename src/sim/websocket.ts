@@ -5,6 +5,7 @@ import type { TemplatedApp } from "uWebSockets.js";
 import { parseEnvelope } from "./actions.js";
 import { answerText } from "./answers.js";
 import type { Connection, Connections } from "./connections.js";
+import { skewTimes } from "./fault-carrier.js";
 import { type Gateway, JSON_422, statusLine } from "./http.js";
 import { MALFORMED, UNHANDLED } from "./info/request.js";
 import type { SocketBudget } from "./limits.js";
@@ -186,6 +187,7 @@ export class WebSocketSurface {
     };
     const { carrier } = this.gateway;
     const ways = {
+      skewed: skewTimes,
       give: answer,
       fail: (status: number) => answer(JSON.stringify({ type: "error", payload: statusLine(status) })),
       reject: (text: string) =>
