@@ -135,6 +135,17 @@ class Said<T> {
   }
 }
 
+/** Texts as bytes that are good until the next text: for taps. */
+class LentBytes {
+  private room = Buffer.allocUnsafe(16_384);
+
+  of(text: string): Uint8Array {
+    const bytesMax = 3 * text.length;
+    if (bytesMax > this.room.length) this.room = Buffer.allocUnsafe(2 * bytesMax);
+    return this.room.subarray(0, this.room.write(text));
+  }
+}
+
 export interface SimGatewayCounters {
   sent: number;
   timeouts: number;
@@ -166,6 +177,7 @@ export class SimGateway implements OrderGateway {
   /** What the venue pushes and answers on the private connection. */
   private readonly down: Lane;
   private readonly pending = new Map<number, Pending>();
+  private readonly bytes = new LentBytes();
   private events: GatewayEvents | undefined;
   private stopListening: (() => void) | undefined;
   private nextId = 1;
@@ -286,7 +298,7 @@ export class SimGateway implements OrderGateway {
   }
 
   private onFrame(said: Said<PrivateMessage>): void {
-    this.o.tap?.inbound("private", Buffer.from(said.text), this.time.monoNs());
+    this.o.tap?.inbound("private", this.bytes.of(said.text), this.time.monoNs());
     const { reader } = this.o;
     const { channel, data } = said.value;
     if (channel === "orderUpdates") this.events?.onOrderUpdates(reader.orderUpdates(data));
@@ -398,7 +410,7 @@ export class SimGateway implements OrderGateway {
     };
     this.counters.sent++;
     this.o.onSend?.(kind);
-    tap?.outbound(pending.wire !== undefined ? "private" : "http", Buffer.from(actionText(action)), nowNs);
+    tap?.outbound(pending.wire !== undefined ? "private" : "http", this.bytes.of(actionText(action)), nowNs);
     this.pending.set(pending.id, pending);
     pending.cancelTimer = this.time.after(requestTimeoutMs ?? REQUEST_TIMEOUT_MS, () => {
       if (!this.pending.delete(pending.id)) return;
@@ -416,7 +428,7 @@ export class SimGateway implements OrderGateway {
     const read = (said: Said<ExchangeResponse>): void => {
       this.o.tap?.inbound(
         pending.wire === undefined ? "http" : "private",
-        Buffer.from(said.text),
+        this.bytes.of(said.text),
         this.time.monoNs(),
       );
       const statuses = reader.acks(said.value, kind, count, (i) => instruments[pending.assets[i]!]);

@@ -186,7 +186,7 @@ export interface SendTimings {
   wireMonoNs: number;
 }
 
-/** Everything that crosses the process boundary is told to a journal; implementations must not block. */
+/** Everything that crosses the process boundary is told to a journal; implementations must not block. The bytes are only lent. */
 export interface WireTap {
   inbound(stream: "private" | "http" | "public", bytes: Uint8Array, monoNs: number): void;
   outbound(stream: "private" | "http" | "public", bytes: Uint8Array, monoNs: number): void;
