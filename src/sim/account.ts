@@ -50,6 +50,9 @@ export interface BuilderFee {
   readonly rate: number;
 }
 
+/** A record while it is being made: what it may lack is added last, as spreading an absent part costs more than all the rest. */
+export type Draft<T> = { -readonly [K in keyof T]: T[K] };
+
 /** A fill as `userFills` shows it (reference 2.8). */
 export interface FillWire {
   readonly coin: string;
@@ -270,7 +273,7 @@ export interface OrderUpdateWire {
 
 /** OpenOrder of 3.6 and the `order` of orderUpdates: the same keys. */
 export function openOrderWire(o: SimOrder): OrderUpdateWire["order"] {
-  return {
+  const wire: Draft<OrderUpdateWire["order"]> = {
     coin: o.market.coin,
     side: o.side === Side.Buy ? "B" : "A",
     limitPx: dec(o.pxTicks, o.market.pxDecimals),
@@ -278,9 +281,10 @@ export function openOrderWire(o: SimOrder): OrderUpdateWire["order"] {
     oid: o.oid,
     timestamp: o.placedMs,
     origSz: dec(o.origSzLots, o.market.szDecimals),
-    ...(o.cloid === undefined ? {} : { cloid: o.cloid }),
-    ...(o.isReduceOnly ? { reduceOnly: true as const } : {}),
   };
+  if (o.cloid !== undefined) wire.cloid = o.cloid;
+  if (o.isReduceOnly) wire.reduceOnly = true;
+  return wire;
 }
 
 export const orderUpdateWire = (o: SimOrder): OrderUpdateWire => ({

@@ -93,7 +93,8 @@ export class ExchangeState {
   private readonly byVenueAssetId = new Map<number, Market>();
   private readonly byAddress = new Map<string, Account>();
   private readonly accounts: Account[] = [];
-  private txHash = "";
+  /** "" outside of transactions; the number of one whose hash nobody has asked for yet. */
+  private txHash: string | number = "";
   private txCount = 0;
   private tradeCount = 0;
   private derivedAddresses = 0;
@@ -322,7 +323,7 @@ export class ExchangeState {
   // --- Transactions ------------------------------------------------------------------------------------------------
 
   /** Runs one action: all its trades carry one hash, as at the venue. What no user sent has the zero hash. */
-  inTransaction<T>(run: () => T, hash: string = this.newHash()): T {
+  inTransaction<T>(run: () => T, hash: string | number = ++this.txCount): T {
     const outer = this.txHash;
     this.txHash = hash;
     try {
@@ -334,15 +335,12 @@ export class ExchangeState {
 
   /** Hash of the transaction being carried out; the zero hash of system events between transactions. */
   get hash(): string {
+    if (typeof this.txHash === "number") this.txHash = hashOf(this.txHash);
     return this.txHash === "" ? ZERO_HASH : this.txHash;
   }
 
   get isInTransaction(): boolean {
     return this.txHash !== "";
-  }
-
-  private newHash(): string {
-    return `0x51${(++this.txCount).toString(16).padStart(62, "0")}`;
   }
 
   /** 50-bit id of the two orders that traded (reference 2.4). */
@@ -369,6 +367,8 @@ export class ExchangeState {
     return this.markets.filter(isPerp);
   }
 }
+
+const hashOf = (transaction: number): string => `0x51${transaction.toString(16).padStart(62, "0")}`;
 
 /** Marks what no user transaction caused. */
 export const ZERO_HASH = `0x${"0".repeat(64)}`;

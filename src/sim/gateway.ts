@@ -538,10 +538,8 @@ export class SimGateway implements OrderGateway {
   ): Promise<T> {
     const { venue, address } = this.o;
     this.counters.queries++;
-    return this.exchange(
-      { endpoint: "info", action: type },
-      read,
-      (answer) => answer(new Said(venue.info({ type, user: address, ...fields }), JSON.stringify)),
+    return this.exchange({ endpoint: "info", action: type }, read, (answer) =>
+      answer(new Said(venue.info({ type, user: address, ...fields }), JSON.stringify)),
     );
   }
 

@@ -161,14 +161,15 @@ export class OrderActions {
     isAlways: boolean,
     exchMs: number,
   ): PlacementStatus {
-    const suffix = `asset=${spec.market.venueAssetId}`;
+    const { venueAssetId } = spec.market;
     const old = typeof target === "number" ? account.openOrders.get(target) : account.byCloid.get(target);
     const isLive = old !== undefined && account.openOrders.has(old.oid);
-    if (!isLive && !isAlways) return { error: `Cannot modify canceled or filled order ${suffix}` };
+    if (!isLive && !isAlways)
+      return { error: `Cannot modify canceled or filled order asset=${venueAssetId}` };
     let placed = spec;
     if (!isAlways) {
       if (spec.trigger !== undefined || (spec.tif !== "Alo" && spec.tif !== "Gtc"))
-        return { error: `Modified order must be Alo or Gtc ${suffix}` };
+        return { error: `Modified order must be Alo or Gtc asset=${venueAssetId}` };
       placed = { ...spec, tif: "Alo" };
     }
     if (isLive) this.exchange.cancel(old, exchMs);

@@ -22,7 +22,7 @@ export const MAX_MARKET_ORDER_NTLS: readonly (readonly [maxLeverage: number, usd
 ];
 
 export function maxMarketOrderUsd(maxLeverage: number): number {
-  return MAX_MARKET_ORDER_NTLS.find(([leverage]) => maxLeverage >= leverage)?.[1] ?? 500e3;
+  return MAX_MARKET_ORDER_NTLS.find((step) => maxLeverage >= step[0])?.[1] ?? 500e3;
 }
 
 /** Grid, value, count, reduce-only. */

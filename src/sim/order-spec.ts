@@ -20,7 +20,7 @@ export interface OrderSpec {
   readonly isReduceOnly: boolean;
   readonly cloid: string | undefined;
   /** Present on TP/SL and stop orders, which `Triggers` places. */
-  readonly trigger?: TriggerSpec;
+  readonly trigger?: TriggerSpec | undefined;
 }
 
 export type OrderStatusWire =
@@ -80,6 +80,6 @@ export function parseOrder(
     tif: "limit" in wire.t ? wire.t.limit.tif : trigger?.isMarket === true ? "FrontendMarket" : "Gtc",
     isReduceOnly: wire.r,
     cloid: wire.c,
-    ...(trigger === undefined ? {} : { trigger }),
+    trigger,
   };
 }

@@ -4,7 +4,14 @@
  * Nothing here refuses: what may not trade was stopped before. Every unit that leaves one place arrives in another.
  */
 import { pow10, Side } from "../domain/index.js";
-import { type Account, type BuilderFee, type FillWire, fillDirection, type SimOrder } from "./account.js";
+import {
+  type Account,
+  type BuilderFee,
+  type Draft,
+  type FillWire,
+  fillDirection,
+  type SimOrder,
+} from "./account.js";
 import type { Position } from "./clearinghouse.js";
 import type { ExchangeState } from "./exchange-state.js";
 import { isPerp, type Market, type PerpMarket, type SpotMarket } from "./listed-market.js";
@@ -84,7 +91,7 @@ export class Settlement {
       closedPnl: dec(pnl, 6),
       fee: dec(fee + builderFee, 6),
       feeToken: dex.collateral.name,
-      ...(builderFee === 0 ? {} : { builderFee: dec(builderFee, 6) }),
+      builderFee: builderFee === 0 ? undefined : dec(builderFee, 6),
     });
   }
 
@@ -146,7 +153,7 @@ export class Settlement {
       closedPnl: "0.0",
       fee: dec(fee + builderFee, feeToken.weiDecimals),
       feeToken: feeToken.name,
-      ...(builderFee === 0 ? {} : { builderFee: dec(builderFee, feeToken.weiDecimals) }),
+      builderFee: builderFee === 0 ? undefined : dec(builderFee, feeToken.weiDecimals),
     });
   }
 
@@ -158,11 +165,13 @@ export class Settlement {
 
   private recordFill(
     e: Execution,
-    money: Pick<FillWire, "startPosition" | "dir" | "closedPnl" | "fee" | "feeToken" | "builderFee">,
+    money: Pick<FillWire, "startPosition" | "dir" | "closedPnl" | "fee" | "feeToken"> & {
+      readonly builderFee: string | undefined;
+    },
   ): void {
     const { market, account } = e;
     const l = this.state.liquidating;
-    const fill: FillWire = {
+    const fill: Draft<FillWire> = {
       coin: market.coin,
       px: dec(e.pxTicks, market.pxDecimals),
       sz: dec(e.szLots, market.szDecimals),
@@ -178,12 +187,11 @@ export class Settlement {
       tid: e.tid,
       feeToken: money.feeToken,
       twapId: e.twapId ?? null,
-      ...(e.cloid === undefined ? {} : { cloid: e.cloid }),
-      ...(money.builderFee === undefined ? {} : { builderFee: money.builderFee }),
-      ...(l === undefined
-        ? {}
-        : { liquidation: { liquidatedUser: l.liquidatedUser, markPx: l.markPx, method: l.method } }),
     };
+    if (e.cloid !== undefined) fill.cloid = e.cloid;
+    if (money.builderFee !== undefined) fill.builderFee = money.builderFee;
+    if (l !== undefined)
+      fill.liquidation = { liquidatedUser: l.liquidatedUser, markPx: l.markPx, method: l.method };
     account.recordFill(fill);
     this.state.events.onFill(account, fill);
   }
