@@ -42,7 +42,7 @@ class Run {
   localIndex: f64;
   localTimes: f64;
   timerNs: f64;
-  /** The tape's number of the market, and the kernel's slot. */
+  /** The tape's number of the market, and the kernel's slot; below 0: records move the sides, and no engine follows. */
   asset: f64;
   slot: f64;
   pxScale: f64;
@@ -255,7 +255,7 @@ function atEngine(s: Run, at: usize, kind: i32, body: usize, localNs: f64): bool
     if ((flags & DeltaFlag.Clear) != 0) return false;
     // The host tells the engine of the whole message, if anything.
     const isWhole = (flags & DeltaFlag.More) == 0;
-    if (isWhole && (localNs >= s.nextBookNs || s.touchNs == -Infinity)) return false;
+    if (isWhole && s.slot >= 0 && (localNs >= s.nextBookNs || s.touchNs == -Infinity)) return false;
     const ticks = Math.round(BookDelta.px(body) * s.pxScale);
     const lots = Math.round(BookDelta.sz(body) * s.szScale);
     const isBuy = BookDelta.side(body) == 1;
@@ -267,6 +267,10 @@ function atEngine(s: Run, at: usize, kind: i32, body: usize, localNs: f64): bool
       s.changeLo = <f64>load<i32>(body, 0);
       s.changeHi = <f64>load<i32>(body, 4);
     }
+    return true;
+  }
+  if (s.slot < 0) {
+    s.events++;
     return true;
   }
   // A ladder is due.

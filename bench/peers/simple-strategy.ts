@@ -8,6 +8,7 @@
 
 import * as abi from "../../src/abi/layout.js";
 import { DeltaFlag, RecordKind } from "../../src/abi/layout.js";
+import { type Skipped, TapeRun } from "../../src/backtest/tape-run.js";
 import { TapeWindow } from "../../src/backtest/window.js";
 import { pow10, Rng, Side, VirtualTime } from "../../src/domain/index.js";
 import {
@@ -77,14 +78,17 @@ export async function runOurs(
   stopwatchS: () => number,
 ): Promise<PeerResult> {
   const startedS = stopwatchS();
+  const tapeRun = new TapeRun();
+  const skipped: Skipped = { records: 0, events: 0, levelUpdates: 0, lastNs: 0, midPx: 0 };
   const window = new TapeWindow({
+    arena: tapeRun,
     paths: [tape],
     feed: { kind: "constant", ms: o.feedMs },
     rng: new Rng(1),
   });
   const time = new VirtualTime(window.baseWallMs);
   time.jumpTo(window.exchNs);
-  const market = new RecordMarket(BTCUSDT, queueModel(o.queue), "peer");
+  const market = new RecordMarket(BTCUSDT, queueModel(o.queue), "peer", tapeRun.exchangeMemory);
   const constant = (ms: number): { minMs: number; maxMs: number } => ({ minMs: ms, maxMs: ms });
   const venue = new SimVenue({
     time,
@@ -98,8 +102,18 @@ export async function runOurs(
   });
   const pxScale = pow10(BTCUSDT.pxDecimals);
   const szScale = pow10(BTCUSDT.szDecimals);
-  const bids = new RecordedSide(Side.Buy);
-  const asks = new RecordedSide(Side.Sell);
+  const bids = new RecordedSide(Side.Buy, tapeRun.localMemory.bids);
+  const asks = new RecordedSide(Side.Sell, tapeRun.localMemory.asks);
+  tapeRun.open({
+    window,
+    market,
+    localSides: [bids, asks],
+    asset: 0,
+    pxScale,
+    szScale,
+    baseMs: window.baseWallMs,
+    startNs: window.exchNs,
+  });
   const own = [new OwnSide(Side.Buy), new OwnSide(Side.Sell)] as const;
   const fills: PeerFill[] = [];
   let posLots = 0;
@@ -194,6 +208,11 @@ export async function runOurs(
   const firstBeatNs = window.exchNs + BEAT_OFFSET_MS * 1e6;
   let nextBeatNs = firstBeatNs;
   while (window.localNs !== Number.POSITIVE_INFINITY) {
+    // Here timers come before records of the same nanosecond, the beat after them.
+    if (tapeRun.skip(Math.min(time.nextNs - 1, nextBeatNs), skipped)) {
+      events += skipped.events + skipped.levelUpdates;
+      if (skipped.lastNs > time.monoNs()) time.jumpTo(skipped.lastNs);
+    }
     const untilNs = Math.min(window.exchNs, window.localNs, nextBeatNs);
     if (time.nextNs <= untilNs) {
       time.runDue(untilNs);

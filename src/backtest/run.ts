@@ -236,16 +236,19 @@ class BacktestRun {
     this.tapeRun.open({
       window: this.window,
       market: this.market,
-      book: this.book,
-      engine: this.engine,
-      recorder: this.recorder,
+      localSides: this.book.sides,
+      reader: {
+        book: this.book,
+        engine: this.engine,
+        recorder: this.recorder,
+        requoteBps: o.config.engine.requote_bps,
+        requoteMs: o.config.engine.requote_ms,
+      },
       asset: this.asset,
       pxScale: this.pxScale,
       szScale: pow10(this.instrument.szDecimals),
       baseMs: this.baseMs,
       startNs: this.startNs,
-      requoteBps: o.config.engine.requote_bps,
-      requoteMs: o.config.engine.requote_ms,
     });
     this.venue.listenPrivate(ADDRESS, {
       onOrderUpdates: (updates) => {

@@ -91,15 +91,23 @@ const EXTRA_BYTES = ROOMS_AT + ROOMS * ROOM_STRIDE - KernelHost.extraAt;
 export interface TapeRunParts {
   readonly window: TapeWindow;
   readonly market: RecordMarket;
-  readonly book: LocalBook;
-  readonly engine: InlineEngine;
-  readonly recorder: SeriesRecorder;
+  /** What the records move here, bids and asks, in `localMemory`. */
+  readonly localSides: readonly [RecordedSide, RecordedSide];
+  /** Whom they reach; undefined: they move the sides, and nobody is told. */
+  readonly reader?: TapeReader;
   /** The tape's number of the market. */
   readonly asset: number;
   readonly pxScale: number;
   readonly szScale: number;
   readonly baseMs: number;
   readonly startNs: number;
+}
+
+/** An engine that follows the tape. */
+export interface TapeReader {
+  readonly book: LocalBook;
+  readonly engine: InlineEngine;
+  readonly recorder: SeriesRecorder;
   readonly requoteBps: number;
   readonly requoteMs: number;
 }
@@ -194,11 +202,12 @@ export class TapeRun implements BlockArena {
   /** Before the first `skip`. */
   open(parts: TapeRunParts): void {
     this.parts = parts;
-    this.sides = [...parts.market.book.recorded, ...parts.book.sides];
+    this.sides = [...parts.market.book.recorded, ...parts.localSides];
     const { state } = this;
+    const { reader } = parts;
     const [bids, asks, localBids, localAsks] = [0, 1, 2, 3].map((i) => SIDES_AT + i * RECORDED_SIDE_BYTES);
     state[W.asset] = parts.asset;
-    state[W.slot] = 0;
+    state[W.slot] = reader === undefined ? -1 : 0;
     state[W.pxScale] = parts.pxScale;
     state[W.szScale] = parts.szScale;
     state[W.exchBids] = bids!;
@@ -207,22 +216,24 @@ export class TapeRun implements BlockArena {
     state[W.localAsks] = localAsks!;
     state[W.baseMs] = parts.baseMs;
     state[W.startNs] = parts.startNs;
-    state[W.requoteRatio] = parts.requoteBps / 1e4;
-    state[W.requoteNs] = parts.requoteMs * 1e6;
+    state[W.requoteRatio] = (reader?.requoteBps ?? 0) / 1e4;
+    state[W.requoteNs] = (reader?.requoteMs ?? 0) * 1e6;
+    state[W.nextBookNs] = state[W.nextSampleMs] = state[W.nextMarkoutMs] = Number.POSITIVE_INFINITY;
   }
 
   /**
    * Moves the window's cursors over what is trivial, up to the host's next moment.
-   * @param timerNs time of the next timer. @param out receives what was skipped; `midPx` is read, too.
+   * @param timerNs time of the next timer: records of the exchange at that very time come before it, ours after it.
+   * @param out receives what was skipped; `midPx` is read, too.
    * @returns false when nothing was skipped.
    */
   skip(timerNs: number, out: Skipped): boolean {
-    const { window, market, book, engine, recorder } = this.parts!;
+    const { window, market, reader } = this.parts!;
     const exch = window.exchPlace.kept;
     const local = window.localPlace.kept;
     if (exch?.isInArena !== true || local?.isInArena !== true) return false;
-    if (window.isLocalPrior || !engine.isRunning || market.book.isOrderLevel) return false;
-    const { state, touch, from } = this;
+    if (window.isLocalPrior || reader?.engine.isRunning === false || market.book.isOrderLevel) return false;
+    const { state, from } = this;
     const bidCount = market.book.ownTicks(Side.Buy, this.ownBids);
     const askCount = market.book.ownTicks(Side.Sell, this.ownAsks);
     if (bidCount > OWN_MAX || askCount > OWN_MAX) return false;
@@ -244,17 +255,8 @@ export class TapeRun implements BlockArena {
     state[W.midBefore2Ticks] = market.midBefore2Ticks;
     state[W.lastTicks] = 0;
     state[W.hasDeltas] = 0;
-    state[W.touchNs] = book.touchNs;
     state[W.changeNs] = 0;
-    state[W.nextBookNs] = book.nextBookNs;
-    state[W.nextSampleMs] = recorder.nextMs;
-    state[W.nextMarkoutMs] = recorder.nextMarkoutMs;
-    state[W.midPx] = out.midPx;
-    engine.pump.readTouch(0, touch);
-    state[W.quotedMicro] = touch.quotedMicro;
-    state[W.touchMicro] = touch.touchMicro;
-    state[W.quotedNs] = touch.quotedMonoNs;
-    state[W.marketRecvNs] = touch.marketRecvMonoNs;
+    if (reader !== undefined) this.tellReader(reader, out.midPx);
     state[W.events] = 0;
     state[W.levelUpdates] = 0;
     state[W.records] = 0;
@@ -277,10 +279,7 @@ export class TapeRun implements BlockArena {
     from.local.index = state[W.localIndex]!;
     from.local.start = state[W.localStart]!;
     window.skipTo(from.exch, from.local);
-    book.touchNs = state[W.touchNs]!;
-    if (state[W.changeNs] !== 0) book.skipped(state[W.changeLo]!, state[W.changeHi]!, state[W.changeNs]!);
-    engine.pump.skipTouch(0, state[W.touchMicro]!, state[W.marketRecvNs]!);
-    engine.kernelRejected += state[W.rejected]!;
+    if (reader !== undefined) this.hearReader(reader);
     market.skipped(
       state[W.midBefore2Ticks]!,
       state[W.newestExchMs]!,
@@ -288,6 +287,28 @@ export class TapeRun implements BlockArena {
       state[W.hasDeltas] === 1,
     );
     return true;
+  }
+
+  private tellReader({ book, engine, recorder }: TapeReader, midPx: number): void {
+    const { state, touch } = this;
+    state[W.touchNs] = book.touchNs;
+    state[W.nextBookNs] = book.nextBookNs;
+    state[W.nextSampleMs] = recorder.nextMs;
+    state[W.nextMarkoutMs] = recorder.nextMarkoutMs;
+    state[W.midPx] = midPx;
+    engine.pump.readTouch(0, touch);
+    state[W.quotedMicro] = touch.quotedMicro;
+    state[W.touchMicro] = touch.touchMicro;
+    state[W.quotedNs] = touch.quotedMonoNs;
+    state[W.marketRecvNs] = touch.marketRecvMonoNs;
+  }
+
+  private hearReader({ book, engine }: TapeReader): void {
+    const { state } = this;
+    book.touchNs = state[W.touchNs]!;
+    if (state[W.changeNs] !== 0) book.skipped(state[W.changeLo]!, state[W.changeHi]!, state[W.changeNs]!);
+    engine.pump.skipTouch(0, state[W.touchMicro]!, state[W.marketRecvNs]!);
+    engine.kernelRejected += state[W.rejected]!;
   }
 
   /** What lies far from the touch is not in the kernel's memory. */
