@@ -326,9 +326,10 @@ const SPAN: i32 = 32768;
 const MASK: i32 = SPAN - 1;
 const WORD_MASK: usize = (SPAN >> 5) - 1;
 const FOOTROOM: f64 = SPAN >> 2;
-const SZ_AT: usize = 64;
-const ORDERS_AT: usize = SZ_AT + <usize>SPAN * 8;
-const BITS_AT: usize = ORDERS_AT + <usize>SPAN * 4;
+const LEVELS_AT: usize = 64;
+/** Size, then orders. */
+const LEVEL_SHIFT: usize = 4;
+const BITS_AT: usize = LEVELS_AT + ((<usize>SPAN) << LEVEL_SHIFT);
 
 function countOf(side: usize): f64 {
   return load<f64>(side, 0);
@@ -363,7 +364,7 @@ function slotOf(key: f64): usize {
 }
 
 function lotsAt(side: usize, slot: usize): usize {
-  return side + SZ_AT + (slot << 3);
+  return side + LEVELS_AT + (slot << LEVEL_SHIFT);
 }
 
 /** One level's new total; 0 removes it. @returns false, and nothing has changed, where the ring alone does not tell. */
@@ -375,7 +376,7 @@ function update(side: usize, key: f64, lots: f64): bool {
   const before = load<f64>(at);
   if (lots > 0) {
     store<f64>(at, lots);
-    store<u32>(side + ORDERS_AT + (slot << 2), 1);
+    store<u32>(at, 1, 8);
     if (before == 0) appear(side, key, slot);
     if (key == bestKeyOf(side)) setBestLots(side, lots);
     return true;

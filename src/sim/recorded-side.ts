@@ -22,9 +22,13 @@ const FAR_KEPT = 12_288;
 /** Numbers of a side in front of its arrays, f64 each. */
 const Head = { Count: 0, BestLots: 1, BestKey: 2, DeepestKey: 3, LowKey: 4, FarCount: 5 } as const;
 const HEAD_BYTES = 64;
-const SZ_AT = HEAD_BYTES;
-const ORDERS_AT = SZ_AT + SPAN * 8;
-const BITS_AT = ORDERS_AT + SPAN * 4;
+/** A level: its size (f64) and its orders (u32) side by side, for they change together. */
+const LEVEL_BYTES = 16;
+const LEVELS_AT = HEAD_BYTES;
+const BITS_AT = LEVELS_AT + SPAN * LEVEL_BYTES;
+/** Words of a level's orders, u32, and where they are in it. */
+const ORDERS_STRIDE = LEVEL_BYTES / 4;
+const ORDERS_IN_LEVEL = 2;
 
 /** What one side takes of the memory it is given; a multiple of 8. Its layout is known to assembly/tape-run.ts, too. */
 export const RECORDED_SIDE_BYTES = BITS_AT + WORDS * 4;
@@ -66,8 +70,8 @@ export class RecordedSide {
   ) {
     const { buffer, byteOffset } = memory;
     this.head = new Float64Array(buffer, byteOffset, HEAD_BYTES / 8);
-    this.szLots = new Float64Array(buffer, byteOffset + SZ_AT, SPAN);
-    this.orders = new Uint32Array(buffer, byteOffset + ORDERS_AT, SPAN);
+    this.szLots = new Float64Array(buffer, byteOffset + LEVELS_AT, SPAN * 2);
+    this.orders = new Uint32Array(buffer, byteOffset + LEVELS_AT, SPAN * ORDERS_STRIDE);
     this.bits = new Int32Array(buffer, byteOffset + BITS_AT, WORDS);
   }
 
@@ -141,10 +145,10 @@ export class RecordedSide {
       place = key - this.lowKey;
     }
     const slot = key & MASK;
-    const before = this.szLots[slot]!;
+    const before = this.szLots[slot * 2]!;
     if (szLots > 0) {
-      this.szLots[slot] = szLots;
-      this.orders[slot] = orders;
+      this.szLots[slot * 2] = szLots;
+      this.orders[slot * ORDERS_STRIDE + ORDERS_IN_LEVEL] = orders;
       if (before === 0) this.appear(key, slot);
       if (key === this.bestKey) this.bestLots = szLots;
     } else if (before > 0) {
@@ -158,7 +162,7 @@ export class RecordedSide {
   takeBest(szLots: number): void {
     const left = this.bestLots - szLots;
     if (left > 0) {
-      this.szLots[this.bestKey & MASK] = left;
+      this.szLots[(this.bestKey & MASK) * 2] = left;
       this.bestLots = left;
     } else if (this.count > 0) {
       this.dropBest();
@@ -185,7 +189,7 @@ export class RecordedSide {
     if (this.count === 0 || key < this.deepestKey) return -1;
     const place = key - this.lowKey;
     if (place >= SPAN) return 0;
-    return place >= 0 ? this.szLots[key & MASK]! : (this.far.get(key)?.szLots ?? 0);
+    return place >= 0 ? this.szLots[(key & MASK) * 2]! : (this.far.get(key)?.szLots ?? 0);
   }
 
   /** Copies the best levels out, best first. @returns how many. */
@@ -195,8 +199,8 @@ export class RecordedSide {
     for (let n = 0; n < inRing; n++) {
       const slot = key & MASK;
       pxTicks[n] = this.sign * key;
-      szLots[n] = this.szLots[slot]!;
-      orders[n] = this.orders[slot]!;
+      szLots[n] = this.szLots[slot * 2]!;
+      orders[n] = this.orders[slot * ORDERS_STRIDE + ORDERS_IN_LEVEL]!;
       if (n + 1 < inRing) key = this.nextBelow(key);
     }
     if (inRing === depth || this.far.size === 0) return inRing;
@@ -239,7 +243,7 @@ export class RecordedSide {
     const key = isRingEmpty ? this.farKeys()[0]! : this.nextBelow(this.bestKey);
     this.bestKey = key;
     if (this.far.size > 0 && key - this.lowKey < FOOTROOM) this.moveTo(key);
-    this.bestLots = this.szLots[key & MASK]!;
+    this.bestLots = this.szLots[(key & MASK) * 2]!;
   }
 
   /** The next level in the ring that is worse than a key. There must be one. */
@@ -300,7 +304,10 @@ export class RecordedSide {
       const next = n + 1 < inRing ? this.nextBelow(at) : at;
       if (at < low) {
         const slot = at & MASK;
-        far.set(at, { szLots: this.szLots[slot]!, orders: this.orders[slot]! });
+        far.set(at, {
+          szLots: this.szLots[slot * 2]!,
+          orders: this.orders[slot * ORDERS_STRIDE + ORDERS_IN_LEVEL]!,
+        });
         this.hide(slot);
       }
       at = next;
@@ -309,8 +316,8 @@ export class RecordedSide {
     for (const [farKey, level] of far) {
       if (farKey < low) continue;
       const slot = farKey & MASK;
-      this.szLots[slot] = level.szLots;
-      this.orders[slot] = level.orders;
+      this.szLots[slot * 2] = level.szLots;
+      this.orders[slot * ORDERS_STRIDE + ORDERS_IN_LEVEL] = level.orders;
       this.bits[slot >> 5]! |= 1 << (slot & 31);
       far.delete(farKey);
     }
@@ -319,7 +326,7 @@ export class RecordedSide {
   }
 
   private hide(slot: number): void {
-    this.szLots[slot] = 0;
+    this.szLots[slot * 2] = 0;
     this.bits[slot >> 5]! &= ~(1 << (slot & 31));
   }
 }
