@@ -732,9 +732,9 @@ export class Executor implements GatewayEvents {
   private assess(desk: Desk, now: number): void {
     const s = desk.riskState;
     s.sessionPnlUsd = this.sessionPnlUsd;
-    s.equityUsd = this.equityUsd;
+    s.equityUsd = this.startEquityUsd + s.sessionPnlUsd;
     if (s.equityUsd > this.peakEquityUsd) this.peakEquityUsd = s.equityUsd;
-    if (desk.sessionPnlUsd > desk.peakPnlUsd) desk.peakPnlUsd = desk.sessionPnlUsd;
+    desk.peakPnlUsd = Math.max(desk.peakPnlUsd, desk.sessionPnlUsd);
     s.peakEquityUsd = this.peakEquityUsd;
     s.posLots = desk.ledger.posLots;
     s.positionValueUsd = desk.positionValueUsd;

@@ -147,6 +147,7 @@ export class Outbox {
 
   /** Turns batches without an answer into doubt. The answer may still come and is then taken. */
   checkOverdue(nowMonoNs: number): void {
+    if (this.batches.size === 0) return;
     const limit = this.ctx.timings.ackTimeoutMs * 1e6;
     for (const [id, batch] of this.batches) {
       const age = nowMonoNs - batch.sentMonoNs;
