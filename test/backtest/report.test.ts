@@ -142,7 +142,7 @@ describe("the page", () => {
     const run = runOf();
     const { text } = parse(renderReport([{ ...run, summary: { ...run.summary, netPnlUsd: -1234.5 } }]));
     expect(text).toContain("−$1,234.50");
-    expect(text).toContain("1,000,000 /s");
+    expect(text).toContain("2,000,000 records/s");
     expect(text).toContain("40 fills over");
   });
 

@@ -83,7 +83,7 @@ ${tile("Turnover", `${number(f.turnover, 2)} ×`, `of equity; ${number(f.turnove
 ${tile("Fills", number(s.fills), `${percent(f.makerShare)} as maker, ${usd(s.volumeUsd)}`)}
 ${tile("Fill rate", percent(f.orderFillShare), "of the orders that rested")}
 ${tile("Position", `${plain(s.position)} ${s.coin}`, `at most ${plain(s.maxAbsPosition)} of ${plain(s.positionLimit)}`)}
-${tile("Speed", s.eventsPerSecond > 0 ? `${number(s.eventsPerSecond)} /s` : NONE, `${number(s.events)} events, ${number(s.levelUpdates)} level updates`)}
+${tile("Speed", s.tapeRecordsPerSecond > 0 ? `${number(s.tapeRecordsPerSecond)} records/s` : NONE, `${number(s.events)} events, ${number(s.levelUpdates)} level updates`)}
 ${tile("Journal", html`<code title="${s.journalSha256}">${s.journalSha256.slice(0, 12)}…</code>`, `${number(s.journalRecords)} records, sha256`)}
 </dl>`;
 }
