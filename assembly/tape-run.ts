@@ -51,10 +51,12 @@ class Run {
   exchAsks: f64;
   localBids: f64;
   localAsks: f64;
-  baseMs: f64;
-  startNs: f64;
-  nextMarkMs: f64;
-  newestExchMs: f64;
+  /** The host's next moments, a hair early: a mark, a sample, a fill's markout. */
+  nextMarkNs: f64;
+  nextSampleNs: f64;
+  nextMarkoutNs: f64;
+  /** Of the newest touch or whole change of levels that was skipped; -Infinity: none was. */
+  newestExchNs: f64;
   midBefore2Ticks: f64;
   lastTicks: f64;
   hasDeltas: f64;
@@ -65,8 +67,6 @@ class Run {
   changeNs: f64;
   changeLo: f64;
   changeHi: f64;
-  nextSampleMs: f64;
-  nextMarkoutMs: f64;
   midPx: f64;
   quotedMicro: f64;
   touchMicro: f64;
@@ -166,8 +166,7 @@ export function tapeRun(at: usize): void {
 
 /** @returns false when the record is the host's; nothing has changed then. */
 function atExchange(s: Run, at: usize, kind: i32, body: usize, exchNs: f64): bool {
-  const exchMs = s.baseMs + max(s.startNs, exchNs) / 1e6;
-  if (exchMs >= s.nextMarkMs) return false;
+  if (exchNs >= s.nextMarkNs) return false;
   const bids = <usize>s.exchBids;
   const asks = <usize>s.exchAsks;
   // While a message is not over the book may be crossed: then the mid before it stands.
@@ -175,9 +174,9 @@ function atExchange(s: Run, at: usize, kind: i32, body: usize, exchNs: f64): boo
   if (countOf(bids) > 0 && countOf(asks) > 0)
     before = bestKeyOf(bids) < -bestKeyOf(asks) ? bestKeyOf(bids) - bestKeyOf(asks) : s.midBefore2Ticks;
   if (kind == RecordKind.BookDelta) {
-    if (!deltaAtExchange(s, at, body, exchMs, bids, asks)) return false;
+    if (!deltaAtExchange(s, at, body, exchNs, bids, asks)) return false;
   } else if (kind == RecordKind.Bbo) {
-    if (!touchAtExchange(s, at, body, exchMs, bids, asks)) return false;
+    if (!touchAtExchange(s, at, body, exchNs, bids, asks)) return false;
   } else if (kind == RecordKind.Trade) {
     if ((<i32>Trade.flags(body) & TradeFlag.Backlog) == 0) {
       const ticks = Math.round(Trade.px(body) * s.pxScale);
@@ -194,7 +193,7 @@ function atExchange(s: Run, at: usize, kind: i32, body: usize, exchNs: f64): boo
   return true;
 }
 
-function touchAtExchange(s: Run, at: usize, body: usize, exchMs: f64, bids: usize, asks: usize): bool {
+function touchAtExchange(s: Run, at: usize, body: usize, exchNs: f64, bids: usize, asks: usize): bool {
   const bidTicks = Math.round(Bbo.bidPx(body) * s.pxScale);
   const askTicks = Math.round(Bbo.askPx(body) * s.pxScale);
   const bidLots = Math.round(Bbo.bidSz(body) * s.szScale);
@@ -205,15 +204,14 @@ function touchAtExchange(s: Run, at: usize, body: usize, exchMs: f64, bids: usiz
   if (bid > 0 && bid >= bidTicks) return false;
   const ask = ownAsk(s, at);
   if (ask > 0 && ask <= askTicks) return false;
-  if (exchMs < s.newestExchMs) return true;
   if (!canSetBest(bids, bidTicks) || !canSetBest(asks, -askTicks)) return false;
-  s.newestExchMs = exchMs;
+  s.newestExchNs = exchNs;
   setBest(bids, bidTicks, bidLots);
   setBest(asks, -askTicks, askLots);
   return true;
 }
 
-function deltaAtExchange(s: Run, at: usize, body: usize, exchMs: f64, bids: usize, asks: usize): bool {
+function deltaAtExchange(s: Run, at: usize, body: usize, exchNs: f64, bids: usize, asks: usize): bool {
   const flags = <i32>BookDelta.flags(body);
   if ((flags & DeltaFlag.Clear) != 0) return false;
   const isBuy = BookDelta.side(body) == 1;
@@ -232,7 +230,7 @@ function deltaAtExchange(s: Run, at: usize, body: usize, exchMs: f64, bids: usiz
   }
   if (!change(s, at, isBuy ? bids : asks, isBuy ? ticks : -ticks, lots)) return false;
   s.hasDeltas = 1;
-  if ((flags & DeltaFlag.More) == 0) s.newestExchMs = max(s.newestExchMs, exchMs);
+  if ((flags & DeltaFlag.More) == 0) s.newestExchNs = exchNs;
   return true;
 }
 
@@ -248,8 +246,7 @@ function ownAsk(s: Run, at: usize): f64 {
 
 /** @returns false when the record is the host's; nothing has changed then. */
 function atEngine(s: Run, at: usize, kind: i32, body: usize, localNs: f64): bool {
-  const tMs = (localNs - s.startNs) / 1e6;
-  if (tMs >= s.nextSampleMs) return false;
+  if (localNs >= s.nextSampleNs) return false;
   if (kind == RecordKind.BookDelta) {
     const flags = <i32>BookDelta.flags(body);
     if ((flags & DeltaFlag.Clear) != 0) return false;
@@ -289,7 +286,7 @@ function atEngine(s: Run, at: usize, kind: i32, body: usize, localNs: f64): bool
   if (!(Math.abs(micro - s.quotedMicro) < s.requoteRatio * micro)) return false;
   const mid = (bidPx + askPx) / 2;
   if (mid != s.midPx) {
-    if (tMs >= s.nextMarkoutMs) return false;
+    if (localNs >= s.nextMarkoutNs) return false;
     s.midPx = mid;
   }
   s.touchNs = localNs;

@@ -23,7 +23,7 @@ import { LocalBook } from "./local-book.js";
 import { withOwnLatency } from "./own-latency.js";
 import { type BacktestSeries, SeriesRecorder } from "./series.js";
 import { type BacktestSummary, summarise } from "./summary.js";
-import { type Skipped, TapeRun } from "./tape-run.js";
+import { exchMs, type Skipped, TapeRun } from "./tape-run.js";
 import { TapeWindow } from "./window.js";
 
 export interface BacktestOptions {
@@ -366,7 +366,7 @@ class BacktestRun {
     if (window.exchNs > time.monoNs()) time.jumpTo(window.exchNs);
     if (exch.asset === this.asset) {
       const fills = market.fillCount;
-      market.apply(exch, this.baseMs + Math.max(this.startNs, window.exchNs) / 1e6);
+      market.apply(exch, exchMs(window.exchNs, this.baseMs, this.startNs));
       if (market.fillCount !== fills) this.venue.settle();
     }
     window.nextExch();

@@ -113,6 +113,7 @@ export const SERIES_COLUMNS = [
   "arrivalPerS",
 ] as const;
 export type SeriesColumn = (typeof SERIES_COLUMNS)[number];
+const ROW_COLUMNS = SERIES_COLUMNS.filter((name) => name !== "tMs");
 export type SeriesRow = Readonly<Record<SeriesColumn, number>>;
 
 /** Samples kept at most; beyond, every second one goes and the grid becomes twice as coarse. */
@@ -170,7 +171,7 @@ export class SeriesRecorder {
     if (this.rows === ROWS_MAX) this.thin();
     const i = this.rows++;
     this.columns.tMs[i] = tMs;
-    for (const [name, value] of Object.entries(row)) this.columns[name as SeriesColumn][i] = value;
+    for (const name of ROW_COLUMNS) this.columns[name][i] = row[name];
   }
 
   private thin(): void {
@@ -238,12 +239,12 @@ export class SeriesRecorder {
     return this.depths.find((row) => row.toBps === null || bps < row.toBps)!;
   }
 
-  /** The first change of the mid from this time on is some fill's markout; a hair early. */
+  /** The first change of the mid from this time on is some fill's markout. */
   get nextMarkoutMs(): number {
     let next = Number.POSITIVE_INFINITY;
     for (let h = 0; h < MARKOUT_MS.length; h++) {
       const fill = this.fills[this.waiting[h]!];
-      if (fill !== undefined) next = Math.min(next, fill.tMs + MARKOUT_MS[h]! - 1e-6);
+      if (fill !== undefined) next = Math.min(next, fill.tMs + MARKOUT_MS[h]!);
     }
     return next;
   }

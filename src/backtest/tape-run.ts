@@ -32,10 +32,10 @@ const WORDS = [
   "exchAsks",
   "localBids",
   "localAsks",
-  "baseMs",
-  "startNs",
-  "nextMarkMs",
-  "newestExchMs",
+  "nextMarkNs",
+  "nextSampleNs",
+  "nextMarkoutNs",
+  "newestExchNs",
   "midBefore2Ticks",
   "lastTicks",
   "hasDeltas",
@@ -44,8 +44,6 @@ const WORDS = [
   "changeNs",
   "changeLo",
   "changeHi",
-  "nextSampleMs",
-  "nextMarkoutMs",
   "midPx",
   "quotedMicro",
   "touchMicro",
@@ -70,6 +68,8 @@ const FAR_MAX = 512;
 /** Side, key, lots. */
 const FAR_WORDS = 3;
 const STATE_BYTES = (WORDS.length + 2 * OWN_MAX + FAR_MAX * FAR_WORDS) * 8;
+/** Times of the host in ms are met so much early: rounding must not make it late. */
+const HAIR_NS = 1_000;
 /** Of an ordinary block and its records; larger ones lie outside, and are the host's from end to end. */
 const ROOM_BYTES = 384 * 1024;
 const ROOM_RECORDS = 8192;
@@ -214,11 +214,9 @@ export class TapeRun implements BlockArena {
     state[W.exchAsks] = asks!;
     state[W.localBids] = localBids!;
     state[W.localAsks] = localAsks!;
-    state[W.baseMs] = parts.baseMs;
-    state[W.startNs] = parts.startNs;
     state[W.requoteRatio] = (reader?.requoteBps ?? 0) / 1e4;
     state[W.requoteNs] = (reader?.requoteMs ?? 0) * 1e6;
-    state[W.nextBookNs] = state[W.nextSampleMs] = state[W.nextMarkoutMs] = Number.POSITIVE_INFINITY;
+    state[W.nextBookNs] = state[W.nextSampleNs] = state[W.nextMarkoutNs] = Number.POSITIVE_INFINITY;
   }
 
   /**
@@ -228,7 +226,7 @@ export class TapeRun implements BlockArena {
    * @returns false when nothing was skipped.
    */
   skip(timerNs: number, out: Skipped): boolean {
-    const { window, market, reader } = this.parts!;
+    const { window, market, reader, baseMs, startNs } = this.parts!;
     const exch = window.exchPlace.kept;
     const local = window.localPlace.kept;
     if (exch?.isInArena !== true || local?.isInArena !== true) return false;
@@ -250,13 +248,13 @@ export class TapeRun implements BlockArena {
     state[W.localIndex] = window.localPlace.index;
     state[W.localTimes] = local.localNs.byteOffset;
     state[W.timerNs] = timerNs;
-    state[W.nextMarkMs] = market.nextMarkMs;
-    state[W.newestExchMs] = market.book.newestExchMs;
+    state[W.nextMarkNs] = (market.nextMarkMs - baseMs) * 1e6 - HAIR_NS;
+    state[W.newestExchNs] = Number.NEGATIVE_INFINITY;
     state[W.midBefore2Ticks] = market.midBefore2Ticks;
     state[W.lastTicks] = 0;
     state[W.hasDeltas] = 0;
     state[W.changeNs] = 0;
-    if (reader !== undefined) this.tellReader(reader, out.midPx);
+    if (reader !== undefined) this.tellReader(reader, out.midPx, startNs);
     state[W.events] = 0;
     state[W.levelUpdates] = 0;
     state[W.records] = 0;
@@ -280,21 +278,22 @@ export class TapeRun implements BlockArena {
     from.local.start = state[W.localStart]!;
     window.skipTo(from.exch, from.local);
     if (reader !== undefined) this.hearReader(reader);
+    const newestNs = state[W.newestExchNs]!;
     market.skipped(
       state[W.midBefore2Ticks]!,
-      state[W.newestExchMs]!,
+      newestNs === Number.NEGATIVE_INFINITY ? market.book.newestExchMs : exchMs(newestNs, baseMs, startNs),
       state[W.lastTicks]!,
       state[W.hasDeltas] === 1,
     );
     return true;
   }
 
-  private tellReader({ book, engine, recorder }: TapeReader, midPx: number): void {
+  private tellReader({ book, engine, recorder }: TapeReader, midPx: number, startNs: number): void {
     const { state, touch } = this;
     state[W.touchNs] = book.touchNs;
     state[W.nextBookNs] = book.nextBookNs;
-    state[W.nextSampleMs] = recorder.nextMs;
-    state[W.nextMarkoutMs] = recorder.nextMarkoutMs;
+    state[W.nextSampleNs] = startNs + recorder.nextMs * 1e6 - HAIR_NS;
+    state[W.nextMarkoutNs] = startNs + recorder.nextMarkoutMs * 1e6 - HAIR_NS;
     state[W.midPx] = midPx;
     engine.pump.readTouch(0, touch);
     state[W.quotedMicro] = touch.quotedMicro;
@@ -321,3 +320,7 @@ export class TapeRun implements BlockArena {
     }
   }
 }
+
+/** A record's time at the venue, ms since the epoch, as `RecordMarket.apply` is told it. */
+export const exchMs = (exchNs: number, baseMs: number, startNs: number): number =>
+  baseMs + Math.max(startNs, exchNs) / 1e6;
