@@ -46,7 +46,9 @@ interface PeerOutput {
   readonly feesUsd: number;
   readonly pnlUsd: number;
   readonly fills: readonly (readonly [number, number, number, number])[];
+  /** With the events in memory; and with its own reader on a compressed file. */
   readonly seconds: readonly number[];
+  readonly secondsFromFile: readonly number[];
 }
 
 /** Of all threads, so that a busy machine does not count. */
@@ -94,7 +96,7 @@ try {
   process.stdout.write(
     `${values.data}: ${events.length} events (levels and prints) over ${((events.at(-1)!.exchMs - events[0]!.exchMs) / 1000).toFixed(0)} s, ${values.laps} laps\n` +
       `both: mid ± ${base.halfSpreadBps} bps every ${base.beatMs} ms, moved when off by more than ${base.moveTicks} ticks, 0.01 BTC, cap 0.1 BTC, feed ${base.feedMs} ms, orders ${base.orderMs} ms, answers ${base.ackMs} ms\n\n` +
-      "| queue | side | orders filled | volume, BTC | position, BTC | fees, USD | P&L, USD | events per processor second |\n|---|---|---|---|---|---|---|---|\n",
+      "| queue | side | orders filled | volume, BTC | position, BTC | fees, USD | P&L, USD | events per processor second, from its file | from memory |\n|---|---|---|---|---|---|---|---|---|\n",
   );
   const results: unknown[] = [];
   const notes: string[] = [];
@@ -125,7 +127,8 @@ try {
     const peerOrders = joined(peerFills, o.szLots);
     const ourVolume = ours.fills.reduce((sum, f) => sum + f.szLots, 0);
     const rate = (n: number, s: readonly number[]): number => n / median(s);
-    const peerRate = rate(peer.events, peer.seconds);
+    const peerRate = rate(peer.events, peer.secondsFromFile);
+    const million = (perSecond: number): string => `${(perSecond / 1e6).toFixed(2)} M`;
     const ourRate = rate(ours.events, seconds);
     const row = (side: string, cells: readonly string[]): void => {
       process.stdout.write(`| ${[name, side, ...cells].join(" | ")} |\n`);
@@ -141,10 +144,13 @@ try {
       (r.positionLots / LOTS_PER_BTC).toFixed(3),
       r.feesUsd.toFixed(2),
       r.pnlUsd.toFixed(2),
-      `${(perSecond / 1e6).toFixed(2)} M`,
+      million(perSecond),
     ];
-    row(`hftbacktest ${peer.version}`, figures(peer, peerOrders.length, peer.volumeLots, peerRate));
-    row("market-maker", figures(ours, ourOrders.length, ourVolume, ourRate));
+    row(`hftbacktest ${peer.version}`, [
+      ...figures(peer, peerOrders.length, peer.volumeLots, peerRate),
+      million(rate(peer.events, peer.seconds)),
+    ]);
+    row("market-maker", [...figures(ours, ourOrders.length, ourVolume, ourRate), ""]);
     row("ratio", [
       (ourOrders.length / peerOrders.length).toFixed(3),
       (ourVolume / peer.volumeLots).toFixed(3),
@@ -152,6 +158,7 @@ try {
       (ours.feesUsd / peer.feesUsd).toFixed(3),
       (ours.pnlUsd / peer.pnlUsd).toFixed(3),
       (ourRate / peerRate).toFixed(2),
+      "",
     ]);
     const match = matchFills(ourOrders, peerOrders);
     notes.push(
