@@ -46,7 +46,7 @@ export interface BacktestOptions {
   readonly shiftMs?: number;
   /** What the engine believes the maker fee to be, bps; default: what is charged. A leak test pins the quotes with it. */
   readonly quotedMakerBps?: number;
-  /** Every record in full, for a test that this changes nothing. */
+  /** The kernel takes no record alone, nor unpacks or stamps any: for a test that this changes nothing. */
   readonly withoutSkips?: boolean;
   /** Hears everything that crosses the engine's boundary, after the journal. */
   readonly tap?: WireTap;
@@ -154,7 +154,7 @@ class BacktestRun {
       ...(o.fromMs === undefined ? {} : { fromNs: toNs(o.fromMs) }),
       ...(o.toMs === undefined ? {} : { toNs: toNs(o.toMs) }),
       ...(o.shiftMs === undefined ? {} : { shiftNs: o.shiftMs * 1e6 }),
-      arena: this.tapeRun,
+      ...(o.withoutSkips === true ? {} : { arena: this.tapeRun }),
     });
     this.startNs = Math.max(
       this.window.isLocalPrior ? toNs(o.fromMs!) : 0,

@@ -9,7 +9,7 @@ import { RECORDED_SIDE_BYTES, type RecordedSide, type RecordMarket, type SideMem
 import type { TapeBlock } from "../store/index.js";
 import type { LocalBook } from "./local-book.js";
 import type { SeriesRecorder } from "./series.js";
-import type { BlockArena, BlockTimes, TapeWindow } from "./window.js";
+import type { BlockArena, BlockTimes, FixedDelay, StampClock, TapeWindow } from "./window.js";
 
 /** Places of the state, f64 words; the order of `Run` in assembly/tape-run.ts. */
 const WORDS = [
@@ -63,11 +63,15 @@ const WORDS = [
 type Word = (typeof WORDS)[number];
 const W = Object.fromEntries(WORDS.map((name, i) => [name, i])) as Readonly<Record<Word, number>>;
 
+/** Likewise of `Times`. */
+const TIMES_WORDS = 13;
+
 const OWN_MAX = 16;
 const FAR_MAX = 512;
 /** Side, key, lots. */
 const FAR_WORDS = 3;
 const STATE_BYTES = (WORDS.length + 2 * OWN_MAX + FAR_MAX * FAR_WORDS) * 8;
+const TIMES_AT = KernelHost.extraAt + STATE_BYTES;
 /** Times of the host in ms are met so much early: rounding must not make it late. */
 const HAIR_NS = 1_000;
 /** Of an ordinary block and its records; larger ones lie outside, and are the host's from end to end. */
@@ -82,7 +86,7 @@ const SLACK_BYTES = 32;
 /** Blocks between the exchange's cursor and the engine's: two, unless the feed is very slow. */
 const ROOMS = 8;
 
-const SIDES_AT = KernelHost.extraAt + Math.ceil(STATE_BYTES / 64) * 64;
+const SIDES_AT = Math.ceil((TIMES_AT + TIMES_WORDS * 8) / 64) * 64;
 const STORED_AT = Math.ceil((SIDES_AT + 4 * RECORDED_SIDE_BYTES) / 64) * 64;
 const ROOMS_AT = STORED_AT + STORED_BYTES;
 const EXTRA_BYTES = ROOMS_AT + ROOMS * ROOM_STRIDE - KernelHost.extraAt;
@@ -135,6 +139,8 @@ export class TapeRun implements BlockArena {
   private readonly ownAsks: Float64Array;
   private readonly far: Float64Array;
   private readonly lz4: (...args: number[]) => number;
+  private readonly stampAll: (at: number) => number;
+  private readonly times: Float64Array;
   /** Where rooms begin that hold no block. */
   private readonly free: number[] = [];
   private readonly touch: TouchState = {
@@ -151,10 +157,12 @@ export class TapeRun implements BlockArena {
   constructor() {
     const { buffer } = this.host.memoryU8;
     const { exports } = this.host;
-    if (exports.tapeRunBytes?.() !== STATE_BYTES)
+    if (exports.tapeRunBytes?.() !== STATE_BYTES || exports.tapeTimesBytes?.() !== TIMES_WORDS * 8)
       throw new Error("tape run: kernel and program were not built together; run npm run build");
     this.run = exports.tapeRun!;
     this.lz4 = exports.lz4Block!;
+    this.stampAll = exports.tapeTimes!;
+    this.times = new Float64Array(buffer, TIMES_AT, TIMES_WORDS);
     this.state = new Float64Array(buffer, KernelHost.extraAt, WORDS.length);
     const ownAt = KernelHost.extraAt + WORDS.length * 8;
     this.ownBids = new Float64Array(buffer, ownAt, OWN_MAX);
@@ -193,6 +201,27 @@ export class TapeRun implements BlockArena {
     const localNs = new Float64Array(buffer, at + TIMES_BYTES, info.records + 1);
     exchNs[info.records] = localNs[info.records] = Number.NaN;
     return { exchNs, localNs };
+  }
+
+  stamp(block: TapeBlock, times: BlockTimes, clock: StampClock, delay: FixedDelay): void {
+    const t = this.times;
+    t[0] = block.u8.byteOffset;
+    t[1] = block.bytes;
+    t[2] = times.exchNs.byteOffset;
+    t[3] = times.localNs.byteOffset;
+    t[4] = clock.stampedNs;
+    t[5] = clock.arrivedNs;
+    t[6] = clock.travelNs;
+    t[7] = clock.baseHi;
+    t[8] = clock.baseLo;
+    t[9] = clock.offsetNs;
+    t[10] = clock.trueOffsetNs;
+    t[11] = delay.from === "recv" ? 1 : 0;
+    t[12] = delay.ns;
+    this.stampAll(TIMES_AT);
+    clock.stampedNs = t[4];
+    clock.arrivedNs = t[5];
+    clock.travelNs = t[6];
   }
 
   release({ u8 }: TapeBlock): void {

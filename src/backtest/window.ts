@@ -22,10 +22,33 @@ export interface BlockTimes {
   readonly localNs: Float64Array;
 }
 
+/** How stamps become times on the recorder's clock, ns since the tape's base. */
+export interface StampClock {
+  /** Newest times so far, at the venue and here: neither runs back. */
+  stampedNs: number;
+  arrivedNs: number;
+  /** How long the last record with an exchange stamp travelled. */
+  travelNs: number;
+  /** The base's ns since the epoch, in words of 32 bits. */
+  readonly baseLo: number;
+  readonly baseHi: number;
+  /** From the venue's clock to the recorder's; and without a leak test's shift. */
+  readonly offsetNs: number;
+  readonly trueOffsetNs: number;
+}
+
+/** A record reaches us so long after it was received by the recorder, or after it happened. */
+export interface FixedDelay {
+  readonly from: "recv" | "exch";
+  readonly ns: number;
+}
+
 /** Memory for blocks that lies together with the books; what it has no room for lies elsewhere. */
 export interface BlockArena extends BlockMemory {
   /** Beside the block; undefined: it lies elsewhere. */
   timesOf(block: TapeBlock): BlockTimes | undefined;
+  /** As `TapeWindow.stamp` would, every record of a block. */
+  stamp(block: TapeBlock, times: BlockTimes, clock: StampClock, delay: FixedDelay): void;
   /** Nothing where the block lies elsewhere. */
   release(block: TapeBlock): void;
 }
@@ -94,23 +117,17 @@ export class TapeWindow {
   private doneExch = 0;
   private doneLocal = 0;
   private readonly stamps = new RecordCursor();
-  private stampedNs = Number.NEGATIVE_INFINITY;
   /** Leading records of the newest block that the file before holds too. */
   private repeated = 0;
-  /** How long the last record with an exchange stamp travelled. */
-  private travelNs = 0;
   /** Of the two cursors. */
   readonly exchPlace: Place = { kept: undefined, index: -1 };
   readonly localPlace: Place = { kept: undefined, index: -1 };
-  private arrivedNs = Number.NEGATIVE_INFINITY;
   /** The record under `local` is older than the start: it tells the book that stands then, and is no news. */
   isLocalPrior = false;
   private readonly hasState: boolean;
-  private readonly baseLo: number;
-  private readonly baseHi: number;
-  private readonly offsetNs: number;
-  /** Without a leak test's shift. */
-  private readonly trueOffsetNs: number;
+  private readonly clock: StampClock;
+  /** Undefined where it is drawn anew for each record. */
+  private readonly fixedDelay: FixedDelay | undefined;
   private readonly delayNs: (recvNs: number, exchNs: number) => number;
 
   /** @throws {TapeError} */
@@ -131,14 +148,21 @@ export class TapeWindow {
     this.totalRecords = this.readers.reduce((n, r) => n + r.blocks.reduce((m, b) => m + b.records, 0), 0);
     const base = BigInt(this.meta.baseWallNs);
     this.baseWallMs = Number(base / 1_000_000n);
-    this.baseLo = Number(base & 0xffffffffn);
-    this.baseHi = Number(base >> 32n);
     // A recorder learns the distance of the clocks by and by: the smallest of the series is the truest.
     const offsets = this.readers.flatMap((r) => r.meta.clockOffsetNs ?? []);
-    this.trueOffsetNs = offsets.length === 0 ? 0 : Math.min(...offsets);
-    this.travelNs = o.shiftNs ?? 0;
-    this.offsetNs = this.trueOffsetNs - this.travelNs;
-    this.delayNs = delayFunction(o.feed, o.rng, this.baseWallMs);
+    const trueOffsetNs = offsets.length === 0 ? 0 : Math.min(...offsets);
+    const travelNs = o.shiftNs ?? 0;
+    this.clock = {
+      stampedNs: Number.NEGATIVE_INFINITY,
+      arrivedNs: Number.NEGATIVE_INFINITY,
+      travelNs,
+      baseLo: Number(base & 0xffffffffn),
+      baseHi: Number(base >> 32n),
+      offsetNs: trueOffsetNs - travelNs,
+      trueOffsetNs,
+    };
+    this.fixedDelay = fixedDelay(o.feed);
+    this.delayNs = delayFunction(o.feed, this.fixedDelay, o.rng, this.baseWallMs);
     this.nextExch();
     this.nextLocal();
   }
@@ -252,11 +276,18 @@ export class TapeWindow {
       exchNs: new Float64Array(records),
       localNs: new Float64Array(records),
     };
+    const { delayNs, repeated, clock } = this;
+    const { firstRecvMonoNs, lastRecvMonoNs } = block.info;
+    const isInRange = firstRecvMonoNs >= fromNs && lastRecvMonoNs <= toNs && repeated === 0;
+    if (times !== undefined && isInRange && this.fixedDelay !== undefined) {
+      o.arena!.stamp(block, times, clock, this.fixedDelay);
+      return { block, exchNs, localNs, prior: 0, isInArena: true };
+    }
     const { f64, i32 } = block;
+    const { baseHi, baseLo, offsetNs } = clock;
+    let { stampedNs, arrivedNs, travelNs } = clock;
     let prior = 0;
     stamps.load(block);
-    const { delayNs, baseHi, baseLo, offsetNs, repeated } = this;
-    let { stampedNs, arrivedNs, travelNs } = this;
     for (let i = 0; stamps.next(); i++) {
       const { kind, at } = stamps;
       const hasStamp = kind !== abi.RecordKind.AssetCtx && kind !== abi.RecordKind.FeedStatus;
@@ -300,9 +331,9 @@ export class TapeWindow {
       // The engine's own stamp of the arrival.
       f64[recvAt] = arrivedNs;
     }
-    this.stampedNs = stampedNs;
-    this.arrivedNs = arrivedNs;
-    this.travelNs = travelNs;
+    clock.stampedNs = stampedNs;
+    clock.arrivedNs = arrivedNs;
+    clock.travelNs = travelNs;
     return { block, exchNs, localNs, prior, isInArena: times !== undefined };
   }
 
@@ -326,10 +357,11 @@ export class TapeWindow {
 
   /** The venue's stamp that a record lacks: the engine takes no market news without one. */
   private writeStamp(i32: Int32Array, word: number, happenedNs: number): void {
-    const ns = this.baseLo + Math.floor(happenedNs - this.trueOffsetNs);
+    const { baseLo, baseHi, trueOffsetNs } = this.clock;
+    const ns = baseLo + Math.floor(happenedNs - trueOffsetNs);
     const carry = Math.floor(ns / 4_294_967_296);
     i32[word] = ns - carry * 4_294_967_296;
-    i32[word + 1] = this.baseHi + carry;
+    i32[word + 1] = baseHi + carry;
   }
 }
 
@@ -346,19 +378,24 @@ function hasState(first: TapeFileReader, arena: BlockArena | undefined): boolean
   return found;
 }
 
+/** @throws {RangeError} When it is none. */
+function fixedDelay(feed: FeedDist): FixedDelay | undefined {
+  if (feed.kind === "tape") {
+    if (!(feed.floorMs >= 0)) throw new RangeError(`latency: feed floor ${feed.floorMs} ms is not a delay`);
+    return { from: "recv", ns: feed.floorMs * 1e6 };
+  }
+  return feed.kind === "constant" ? { from: "exch", ns: feed.ms * 1e6 } : undefined;
+}
+
 function delayFunction(
   feed: FeedDist,
+  fixed: FixedDelay | undefined,
   rng: Rng,
   baseWallMs: number,
 ): (recvNs: number, exchNs: number) => number {
-  if (feed.kind === "tape") {
-    if (!(feed.floorMs >= 0)) throw new RangeError(`latency: feed floor ${feed.floorMs} ms is not a delay`);
-    const floorNs = feed.floorMs * 1e6;
-    return (recvNs) => recvNs + floorNs;
-  }
-  if (feed.kind === "constant") {
-    const ns = feed.ms * 1e6;
-    return (_recvNs, exchNs) => exchNs + ns;
+  if (feed.kind === "tape" || fixed !== undefined) {
+    const ns = fixed!.ns;
+    return fixed!.from === "recv" ? (recvNs) => recvNs + ns : (_recvNs, exchNs) => exchNs + ns;
   }
   const { sample } = delayOf(feed);
   return (_recvNs, exchNs) => exchNs + Math.round(sample!(rng, baseWallMs + exchNs / 1e6) * 1e6);
