@@ -8,7 +8,6 @@ import { DeltaFlag, RecordKind } from "../../src/abi/layout.js";
 import type { Instrument } from "../../src/domain/index.js";
 import { TapeFileWriter } from "../../src/store/index.js";
 import { DepthBook } from "../../src/store/tape/depth-book.js";
-import { splitRawLine } from "../../src/store/tape/raw-line.js";
 
 /** Prices on Binance's own grid; lots of 1e-5, because decimals of a perp add to 6 in our exchange core. */
 export const BTCUSDT: Instrument = {
@@ -71,9 +70,8 @@ export function readCapture(path: string): PeerEvent[] {
     ]);
   let lastMs = 0;
   for (const line of gunzipSync(readFileSync(path)).toString().split("\n")) {
-    const raw = splitRawLine(line);
-    if (raw === undefined) continue;
-    const outer = JSON.parse(raw.json) as Message;
+    if (line === "") continue;
+    const outer = JSON.parse(line.slice(line.indexOf(" ") + 1)) as Message;
     const m = outer.data ?? outer;
     if (m.lastUpdateId !== undefined) {
       if (book.isSynced) continue;

@@ -258,7 +258,8 @@ describe.skipIf(!hasSharedData)(titleFor("every capture converts and verifies"),
     const direct = await openTape(join(SHARED_DATA, name));
     const taped = await openTape((await convert(name)).path);
     expect([direct.coin, direct.pxDecimals]).toEqual([coin, pxDecimals]);
-    expect(direct.stats).toEqual(taped.stats);
+    const events = ({ lines: _lines, ignoredLines: _ignored, ...rest }: typeof direct.stats) => rest;
+    expect(events(direct.stats)).toEqual(events(taped.stats));
     expect(direct.stats.books).toBeGreaterThan(50);
     expect(direct.eventCount).toBe(taped.eventCount);
   });

@@ -107,6 +107,41 @@ describe("Binance update ids", () => {
     expect(Object.keys(report.remarks).some((r) => r.includes("chain of update ids broke"))).toBe(true);
   });
 
+  test("what waited for a snapshot and does not join it is a Resync", async () => {
+    const { rows } = await convert({
+      usdm_btcusdt_20240808: [
+        depth(0, 15, 16, 14, [["99.9", "3"]]),
+        snapshot(1, 10),
+        depth(2, 17, 18, 16, [["99.8", "3"]]),
+        snapshot(4, 18),
+      ].join("\n"),
+    });
+    expect(rows.filter((r) => r.startsWith("status"))).toEqual(["status 2 @1", "status 0 @4"]);
+  });
+
+  test("prints that are told as trade and as aggTrade are taken once", async () => {
+    const print = (ms: number, channel: string, id: object): string =>
+      `${recv(ms)} ${JSON.stringify({ stream: `btcusdt@${channel}`, data: { E: T0 * 1000 + ms, p: "100.0", q: "1", m: true, ...id } })}`;
+    const { rows, report } = await convert({
+      usdm_btcusdt_20240808: [
+        print(1, "aggTrade", { a: 7 }),
+        print(2, "trade", { t: 70 }),
+        print(3, "aggTrade", { a: 8 }),
+      ].join("\n"),
+    });
+    expect(rows).toEqual(["trade sell 100 1 #7 @1", "trade sell 100 1 #8 @3"]);
+    expect(report.remarks).toEqual({ "prints of aggTrade that trade tells too left out": 1 });
+  });
+
+  test("a bad line's receive time does not make those behind it run back", async () => {
+    const bad = `${recv(900)} {"stream":"btcusdt@trade","data":{"t":1,"p":"oops"}}`;
+    const { rows, report } = await convert({
+      usdm_btcusdt_20240808: [snapshot(0, 10), bad, depth(1, 9, 11, 8, [["100.0", "1.5"]])].join("\n"),
+    });
+    expect(rows.at(-1)).toBe("delta buy 100 1.5 f0 @1");
+    expect(report).toMatchObject({ bad: 1, repairs: {} });
+  });
+
   test("receive time that runs back is refused with file and line; repaired it is clamped and told", async () => {
     const text = [snapshot(5, 10), depth(3, 9, 11, 8, [["100.0", "1.5"]])].join("\n");
     await expect(convert({ usdm_btcusdt_20240808: text })).rejects.toMatchObject({

@@ -135,8 +135,44 @@ describe("Binance captures", () => {
     const seen = events(tape);
     expect(seen.map((e) => e.kind)).toEqual(["book", "gap", "book", "book"]);
     expect(seen[2]!.bidSzLots).toEqual(Float64Array.of(950_000));
-    expect(tape.stats.brokenChains).toBe(1);
-    expect(tape.notes.join()).toMatch(/lost 1 times/);
+    expect(tape.stats.lostBooks).toBe(1);
+    expect(tape.notes.join()).toMatch(/chain of update ids broke: no book until the next snapshot/);
+  });
+
+  it("breaks off when what waited for a snapshot does not join it", async () => {
+    const tape = await openTape(
+      file("usdm_btcusdt_20240808.gz", [
+        depth(0, 15, 16, 14, [["100.00", "1.000"]], []),
+        snapshot(10, 8, [["100.00", "2.000"]], [["100.10", "3.000"]]),
+        depth(20, 17, 17, 16, [["99.90", "1.000"]], []),
+        trade(30, 1, "100.0", "1", true),
+        snapshot(600, 17, [["100.00", "4.000"]], [["100.20", "1.000"]]),
+        depth(610, 18, 18, 17, [["99.90", "5.000"]], []),
+        trade(1200, 2, "100.0", "1", true),
+      ]),
+    );
+    expect(events(tape).map((e) => [e.kind, e.recvMs! - T0])).toEqual([
+      ["trade", 30],
+      ["book", 600],
+      ["trade", 1200],
+    ]);
+    expect(tape.stats.lostBooks).toBe(1);
+    expect(tape.notes.join()).toMatch(/chain of update ids broke/);
+  });
+
+  it("voids a crossed book until the next snapshot, and says so", async () => {
+    const tape = await openTape(
+      file("usdm_btcusdt_20240808.gz", [
+        ...START,
+        depth(600, 10, 10, 9, [["100.40", "1.000"]], []),
+        depth(1200, 11, 11, 10, [["100.40", "0.000"]], []),
+        snapshot(1300, 11, [["100.00", "4.000"]], [["100.20", "1.000"]]),
+        trade(1400, 1, "100.0", "1", true),
+      ]),
+    );
+    expect(events(tape).map((e) => e.kind)).toEqual(["book", "gap", "book", "trade"]);
+    expect(tape.stats).toMatchObject({ lostBooks: 1, crossedBooks: 1 });
+    expect(tape.notes.join()).toMatch(/crossed 1 times/);
   });
 
   it("keeps liquidation prints, tells the aggressor's side, and leaves repeated trade ids out", async () => {
@@ -167,12 +203,52 @@ describe("Binance captures", () => {
         "",
       ]),
     );
-    expect(tape.stats).toMatchObject({ malformedLines: 5, trades: 1 });
+    // The stamps of bad lines do not make line 7 late.
+    expect(tape.stats).toMatchObject({ malformedLines: 3, trades: 2, ignoredLines: 1 });
     expect(tape.stats.malformedSamples[0]).toMatch(
       /^usdm_btcusdt_20240808\.gz line 4: not `<receive time> <json>`/,
     );
-    expect(tape.stats.malformedSamples[2]).toMatch(/line 6: not a number: -5/);
-    expect(tape.description).toMatch(/5 malformed lines left out, first: .*line 4/);
+    expect(tape.stats.malformedSamples[2]).toMatch(/line 6: price is not a number: -5/);
+    expect(tape.description).toMatch(/3 bad lines left out: .*first: .*line 4/);
+  });
+
+  it("keeps a line whose receive time runs back, at the newest time before it, and says so", async () => {
+    const tape = await openTape(
+      file("usdm_btcusdt_20240808.gz", [
+        ...START,
+        trade(40, 5, "100", "1", true),
+        // Left out, it would break the chain.
+        depth(35, 10, 10, 9, [["99.80", "1.000"]], []),
+        depth(600, 11, 11, 10, [], [["100.50", "1.000"]]),
+      ]),
+    );
+    const seen = events(tape);
+    expect(seen.map((e) => [e.kind, e.recvMs! - T0])).toEqual([
+      ["book", 10],
+      ["trade", 40],
+      ["book", 600],
+    ]);
+    expect(seen[2]!.bidPxTicks).toEqual(Float64Array.of(1000, 999, 998));
+    expect(tape.notes.join()).toMatch(/repaired 1 times: a receive time that ran back/);
+  });
+
+  it("leaves out a line whose exchange time is a day off, and measures nothing by it", async () => {
+    const late = trade(86_400_000 * 3, 7, "100", "1", true).replace(/"E":\d+/, `"E":${T0}`);
+    const tape = await openTape(
+      file("usdm_btcusdt_20240808.gz", [...START, late, trade(40, 8, "100", "1", true)]),
+    );
+    expect(tape.stats).toMatchObject({ malformedLines: 1, trades: 1, gaps: 0 });
+    expect(tape.endRecvMs - T0).toBe(40);
+    expect(tape.notes.join()).toMatch(/a day or more/);
+  });
+
+  it("reads several files as one capture whose book lives on, and leaves an empty one out of it", async () => {
+    file("usdm_btcusdt_20240808.gz", START);
+    file("usdm_btcusdt_20240809.gz", []);
+    file("usdm_btcusdt_20240810.gz", [depth(600, 10, 10, 9, [["99.90", "7.000"]], [])]);
+    const tape = await openTape(join(dir, "usdm_btcusdt"));
+    expect(events(tape).map((e) => e.kind)).toEqual(["book", "book"]);
+    expect(tape.stats.lostBooks).toBe(0);
   });
 
   it("reads the microsecond stamps of 2023", async () => {
@@ -353,8 +429,8 @@ describe("Hyperliquid CSV recordings", () => {
       "3: crossed book",
       "4: levels out of order",
       "5: size off the grid: 0.000001",
-      "6: 4 cells instead of 83",
-      "7: timestamp is not a number: yesterday",
+      "6: too few cells: 4 instead of 83",
+      "7: not a time stamp: yesterday",
     ]);
   });
 });
@@ -403,6 +479,21 @@ describe("Hyperliquid raw messages", () => {
     expect(tape.stats).toMatchObject({ ignoredLines: 2, malformedLines: 0 });
   });
 
+  it("plays a coin under the name that the data gives it", async () => {
+    const tape = await openTape(file("ws_kpepe_20250126.gz", [book(300, "kPEPE"), book(900, "kPEPE")]));
+    expect([tape.coin, tape.stats.books]).toEqual(["kPEPE", 2]);
+  });
+
+  it("leaves a recording without a usable line out, and says so, where others have some", async () => {
+    file("ws_btc_20250126.gz", [book(300)]);
+    file("ws_btc_20250127.gz", ["rubbish"]);
+    file("ws_btc_20250128.gz", [book(300, "ETH")]);
+    const tape = await openTape(join(dir, "ws_btc"));
+    expect(tape.stats.books).toBe(1);
+    expect(tape.notes.join()).toMatch(/ws_btc_20250127\.gz left out: no usable line/);
+    expect(tape.notes.join()).toMatch(/ws_btc_20250128\.gz left out: the recording holds ETH, not BTC/);
+  });
+
   it("takes a message of trades whole or not at all", async () => {
     const path = file("ws_btc_20250126.gz", [
       book(300),
@@ -415,7 +506,7 @@ describe("Hyperliquid raw messages", () => {
     const tape = await openTape(file("my-capture.txt", [book(300)]));
     expect([tape.coin, tape.stats.books]).toEqual(["BTC", 1]);
     const binance = await openTape(file("b.gz", [...START, trade(30, 1, "100.0", "1", true)]));
-    expect(binance.description).toMatch(/^Binance usdm BTC/);
+    expect(binance.description).toMatch(/^Binance BTC: b\.gz/);
   });
 
   it("says which coins a tape holds when the wanted one is not among them", async () => {
@@ -424,6 +515,16 @@ describe("Hyperliquid raw messages", () => {
       message: expect.stringMatching(/holds BTC, not SOL/),
     });
   });
+});
+
+it("a coin that no table knows is played on the grid of its own numbers, unless told", async () => {
+  const lines = START.map((line) => line.replaceAll("btcusdt", "foousdt"));
+  const path = file("usdm_foousdt_20240808.gz", lines);
+  const own = await openTape(path);
+  expect([own.coin, own.szDecimals, own.pxDecimals]).toEqual(["FOO", 3, 3]);
+  expect(events(own)[0]!.bidPxTicks).toEqual(Float64Array.of(100_000, 99_900));
+  const told = await openTape(path, { szDecimals: 2 });
+  expect([told.szDecimals, told.pxDecimals]).toEqual([2, 4]);
 });
 
 describe("tapes that cannot be opened", () => {
@@ -458,14 +559,22 @@ describe("tapes that cannot be opened", () => {
     });
   });
 
-  it("a coin whose grid is not known, until it is given", async () => {
-    const lines = START.map((line) => line.replaceAll("btcusdt", "foousdt"));
-    const path = file("usdm_foousdt_20240808.gz", lines);
-    expect(await failing(path)).toMatchObject({
+  it("size decimals that no market has", async () => {
+    const path = file("usdm_btcusdt_20240808.gz", START);
+    expect(await failing(path, { szDecimals: 9 })).toMatchObject({
       code: "unknown_coin",
-      message: expect.stringMatching(/szDecimals/),
+      message: expect.stringMatching(/9 size decimals/),
     });
-    expect((await openTape(path, { szDecimals: 3 })).pxDecimals).toBe(3);
+  });
+
+  it("several markets of which none is named", async () => {
+    const other = START.map((line) => line.replaceAll("btcusdt", "ethusdt"));
+    const path = file("all.txt", [...START, trade(30, 1, "100", "1", true), other[0]!]);
+    expect(await failing(path)).toMatchObject({
+      code: "ambiguous",
+      message: expect.stringMatching(/Binance BTC; Binance ETH/),
+    });
+    expect((await openTape(path, { coin: "btc" })).stats).toMatchObject({ trades: 1, ignoredLines: 1 });
   });
 
   it("a capture without any depth", async () => {

@@ -1,23 +1,34 @@
-import { basename } from "node:path";
+import { RecordKind } from "../../abi/layout.js";
 import { ColumnsBuilder, FLAG_BACKLOG, type TapeColumns, TapeKind } from "./columns.js";
-import { TapeError } from "./errors.js";
-import { BinanceImporter } from "./import-binance.js";
-import { TapeFileImporter } from "./import-file.js";
-import { type CsvKind, importHyperliquidCsv, importHyperliquidRaw } from "./import-hyperliquid.js";
-import type { Grid } from "./instruments.js";
-import type { Recording, TapePlan } from "./recordings.js";
+import type { ProblemReport } from "./convert/problems.js";
+import { readRecordings } from "./convert/read.js";
+import type { RecordSource } from "./convert/records.js";
+import { TapeError, type TapeErrorCode } from "./errors.js";
+import { RecordCursor, type TapeFileReader } from "./file/reader.js";
+import { type RecordCounts, RecordImporter } from "./import-records.js";
+import { type Grid, gridOf, MAX_SZ_DECIMALS } from "./instruments.js";
+import { ambiguousMarkets, type CaptureRecording, type TapePlan, type TapeRecording } from "./recordings.js";
 import { ImportTally, type TapeStats } from "./stats.js";
+import { FileSource } from "./tools/file-source.js";
 
 export interface ImportTask {
+  readonly path: string;
   readonly plan: TapePlan;
-  readonly grid: Grid;
+  /** Overrides the table of known coins. */
+  readonly szDecimals: number | undefined;
   readonly bookEveryMs: number;
   readonly maxSilenceMs: number;
 }
 
 export interface ImportedTape {
+  readonly coin: string;
+  readonly venue: string;
+  readonly grid: Grid;
   readonly columns: TapeColumns;
   readonly stats: TapeStats;
+  readonly problems: ProblemReport;
+  /** What was left out and why. */
+  readonly notes: readonly string[];
   readonly startRecvMs: number;
   readonly endRecvMs: number;
   /** Of the first recording; later ones are brought to it. */
@@ -40,17 +51,21 @@ const BACKLOG_SPAN_MS = 1_000;
 /** A trade so far behind the fastest message is no news, whatever message brought it. */
 const BACKLOG_LAG_MS = 10_000;
 
+const HOLDS_NOTHING: ReadonlySet<TapeErrorCode> = new Set<TapeErrorCode>([
+  "nothing_recognised",
+  "coin_not_in_tape",
+]);
+
 /** Rows of one recording in the order they will have on the tape. */
-interface Merged {
+interface Part {
   readonly name: string;
-  readonly startRecvMs: number;
-  readonly endRecvMs: number;
+  readonly rows: ColumnsBuilder;
   /** Smallest recv − exch; NaN without stamps. */
   offsetMs: number;
-  readonly parts: readonly ColumnsBuilder[];
-  readonly part: Uint8Array;
-  readonly row: Uint32Array;
 }
+
+const startMs = ({ rows }: Part): number => rows.recvMs[0]!;
+const endMs = ({ rows }: Part): number => rows.recvMs[rows.count - 1]!;
 
 /**
  * Reads the recordings of a plan into one tape.
@@ -61,64 +76,30 @@ interface Merged {
  * SEGMENT_PAUSE_MS after the last event. Recordings with another clock offset have their exchange times moved to the
  * first one's offset, so that recv − exch − clockOffsetMs is comparable over the whole tape.
  *
- * @throws {TapeError} `coin_not_in_tape`, `no_book`, `unreadable`, `nothing_recognised`.
+ * @throws {TapeError} `coin_not_in_tape`, `ambiguous`, `no_book`, `unreadable`, `nothing_recognised`.
  */
 export async function importTape(task: ImportTask): Promise<ImportedTape> {
-  const { plan, grid } = task;
-  const tally = new ImportTally();
-  let importer: BinanceImporter | undefined;
-  let tapeImporter: TapeFileImporter | undefined;
-  const out = new ColumnsBuilder();
-  const merged: Merged[] = [];
-
+  const { plan } = task;
+  const read = new Reading(task);
   for (const recording of plan.recordings) {
-    const parts: ColumnsBuilder[] = [];
-    if (recording.format === "hyperliquid-csv") {
-      for (const kind of ["trades", "prices", "orderbooks"] satisfies CsvKind[]) {
-        const file = recording.files[kind];
-        if (file === undefined) continue;
-        const part = new ColumnsBuilder();
-        await importHyperliquidCsv(file, kind, grid, part, tally);
-        parts.push(part);
-      }
-    } else if (recording.format === "hyperliquid-raw") {
-      const part = new ColumnsBuilder();
-      await importHyperliquidRaw(recording.file, plan.coin, grid, part, tally);
-      parts.push(part);
-    } else if (recording.format === "tape") {
-      const part = new ColumnsBuilder();
-      tapeImporter ??= new TapeFileImporter(grid, task.bookEveryMs, tally);
-      tapeImporter.importFile(recording, part);
-      parts.push(part);
-    } else {
-      // One importer over all files: the book of a continuing capture lives on.
-      const part = new ColumnsBuilder();
-      importer ??= new BinanceImporter(recording.market, plan.coin, grid, task.bookEveryMs, tally);
-      await importer.importFile(recording.file, part);
-      parts.push(part);
-    }
-    const one = mergeByRecvMs(recordingName(recording), parts);
-    if (one !== undefined) merged.push(one);
+    if (recording.format === "tape") await read.tape(recording);
+    else await read.capture(recording);
   }
-  shareOffsets(merged, task.maxSilenceMs);
-  const clockOffsetMs = merged[0]?.offsetMs ?? 0;
-  const writer = new SegmentWriter(out, tally, task.maxSilenceMs, clockOffsetMs);
-  for (const one of merged) writer.recording(one);
-
-  if (out.count === 0) {
-    const seen = [...tally.coinsSeen].slice(0, 12).join(", ");
-    if (seen !== "" && !tally.coinsSeen.has(plan.coin))
-      throw new TapeError(
-        "coin_not_in_tape",
-        `the tape holds ${seen}, not ${plan.coin}; choose one of these`,
-      );
-    throw new TapeError(
-      "nothing_recognised",
-      `no usable line among ${tally.lines} (${tally.malformedSamples[0] ?? "the files are empty"})`,
+  const { tally, parts, grid } = read;
+  if (read.counts !== undefined) tally.counted(read.counts);
+  if (grid === undefined || parts.length === 0)
+    throw (
+      read.unusable ??
+      new TapeError("nothing_recognised", `${task.path}: no trade, quote or book of ${read.coin} in it`)
     );
-  }
+  shareOffsets(parts, task.maxSilenceMs);
+  const clockOffsetMs = parts[0]!.offsetMs;
+  const out = new ColumnsBuilder();
+  const writer = new SegmentWriter(out, tally, task.maxSilenceMs, clockOffsetMs);
+  for (const part of parts) writer.recording(part);
+
   if (tally.books === 0) {
-    const names = plan.recordings.map(recordingName).join(", ");
+    const names = plan.recordings.map((r) => r.name).join(", ");
     throw new TapeError(
       "no_book",
       tally.depthMessages > 0
@@ -127,59 +108,186 @@ export async function importTape(task: ImportTask): Promise<ImportedTape> {
     );
   }
   return {
+    coin: read.coin,
+    venue: read.venue,
+    grid,
     columns: out.toShared(),
     stats: tally.toStats(),
+    problems: tally.problems,
+    notes: [...plan.notes, ...read.notes],
     startRecvMs: out.recvMs[0]!,
     endRecvMs: out.recvMs[out.count - 1]!,
     clockOffsetMs,
-    recordings: merged.map(({ name, offsetMs, startRecvMs, endRecvMs }) => ({
-      name,
-      clockOffsetMs: offsetMs,
-      startRecvMs,
-      endRecvMs,
+    recordings: parts.map((part) => ({
+      name: part.name,
+      clockOffsetMs: part.offsetMs,
+      startRecvMs: startMs(part),
+      endRecvMs: endMs(part),
     })),
   };
 }
 
-function recordingName(r: Recording): string {
-  if (r.format !== "hyperliquid-csv") return basename(r.file);
-  return `${r.coin}_${r.when} (${Object.keys(r.files).join(", ")})`;
+/** The recordings of a plan, one after the other, as rows. */
+class Reading {
+  readonly tally = new ImportTally();
+  readonly parts: Part[] = [];
+  readonly notes: string[] = [];
+  grid: Grid | undefined;
+  coin: string;
+  venue: string;
+  /** Why the first recording was left out that was. */
+  unusable: TapeError | undefined;
+  /** Of tapes: one without a snapshot continues the one before. */
+  private taped: RecordImporter | undefined;
+
+  constructor(private readonly task: ImportTask) {
+    this.coin = task.plan.coin;
+    this.venue = task.plan.venue;
+  }
+
+  async tape(recording: TapeRecording): Promise<void> {
+    const { tally } = this;
+    const source = new FileSource(recording.file);
+    try {
+      this.grid ??= this.gridFor(recording.grid);
+      this.taped ??= new RecordImporter(this.grid, this.task.bookEveryMs);
+      const baseNs = BigInt(source.reader.meta.baseWallNs);
+      this.taped.begin({
+        grid: recording.grid,
+        baseMs: Number(baseNs / 1_000_000n),
+        baseNs: Number(baseNs % 1_000_000n),
+        ...kindsOf(source.reader, recording.asset),
+      });
+      const rows = new ColumnsBuilder();
+      this.taped.into(rows);
+      while (source.hasFront || (await source.fill())) {
+        tally.lines++;
+        if (source.asset === recording.asset) this.taped.take(source);
+        else tally.ignoredLines++;
+        source.pop();
+      }
+      this.taped.end();
+      this.add(recording.name, rows);
+    } finally {
+      source.close();
+    }
+  }
+
+  /** A recording that holds nothing is left out, and said, where others hold something. */
+  async capture(recording: CaptureRecording): Promise<void> {
+    const { coin, converter } = recording;
+    const { szDecimals } = this.task;
+    const knownGrid = this.grid;
+    let rows = new CaptureRows(recording, this.task.bookEveryMs);
+    try {
+      const { venue, coins, report } = await readRecordings(
+        {
+          inputs: recording.files,
+          repair: "stamps",
+          ...(converter === undefined ? {} : { format: converter }),
+          ...(coin === "" ? {} : { coins: [coin] }),
+          ...(szDecimals === undefined ? {} : { szDecimals }),
+        },
+        (baseMs) => {
+          this.grid = knownGrid;
+          rows = new CaptureRows(recording, this.task.bookEveryMs);
+          return (source, market) => {
+            // Of several markets none is played: it is asked which.
+            if (market.asset !== 0) return;
+            this.coin = market.coin;
+            this.grid ??= this.gridFor(market);
+            rows.take(source, market, this.grid, baseMs);
+          };
+        },
+      );
+      if (coin === "" && coins.length > 1)
+        throw ambiguousMarkets(
+          this.task.path,
+          coins.map((c) => `${venue} ${c}`),
+        );
+      this.tally.report(report);
+      this.venue ||= venue;
+    } catch (error) {
+      if (!(error instanceof TapeError) || !HOLDS_NOTHING.has(error.code)) throw error;
+      this.unusable ??= error;
+      this.notes.push(`${recording.name} left out: ${error.message}`);
+      return;
+    }
+    if (rows.importer === undefined) return;
+    rows.importer.end();
+    this.tally.counted(rows.importer.counts);
+    for (const [name, part] of rows.parts) this.add(name, part);
+  }
+
+  /** Of the records of all tapes. */
+  get counts(): RecordCounts | undefined {
+    return this.taped?.counts;
+  }
+
+  private add(name: string, rows: ColumnsBuilder): void {
+    if (rows.count > 0) this.parts.push({ name, rows, offsetMs: estimateOffset(rows) });
+  }
+
+  /** The coin's on the venue; of a coin that is not known, as near to the recording's own as the venue's rule allows. */
+  private gridFor(own: Grid): Grid {
+    return (
+      gridOf(this.coin, this.task.szDecimals) ?? gridOf(this.coin, Math.min(MAX_SZ_DECIMALS, own.szDecimals))!
+    );
+  }
 }
 
-/** Merges parts that are each in receive order; ties go to the earlier part. */
-function mergeByRecvMs(name: string, parts: readonly ColumnsBuilder[]): Merged | undefined {
-  let total = 0;
-  for (const p of parts) total += p.count;
-  if (total === 0) return undefined;
-  const part = new Uint8Array(total);
-  const row = new Uint32Array(total);
-  const next = parts.map(() => 0);
-  for (let n = 0; n < total; n++) {
-    let best = -1;
-    let bestMs = Number.POSITIVE_INFINITY;
-    for (let p = 0; p < parts.length; p++) {
-      const i = next[p]!;
-      if (i < parts[p]!.count && parts[p]!.recvMs[i]! < bestMs) {
-        best = p;
-        bestMs = parts[p]!.recvMs[i]!;
-      }
+/** Rows of a capture, for each of its files where these follow each other. */
+class CaptureRows {
+  readonly parts = new Map<string, ColumnsBuilder>();
+  importer: RecordImporter | undefined;
+  private file: string | undefined;
+
+  constructor(
+    private readonly recording: CaptureRecording,
+    private readonly bookEveryMs: number,
+  ) {}
+
+  take(source: RecordSource, own: Grid, grid: Grid, baseMs: number): void {
+    if (this.importer === undefined) {
+      this.importer = new RecordImporter(grid, this.bookEveryMs);
+      this.importer.begin({ grid: own, baseMs, baseNs: 0, hasLevels: true, hasTrades: true });
     }
-    part[n] = best;
-    row[n] = next[best]!++;
+    const { isSeries, name } = this.recording;
+    const file = (isSeries ? source.file : undefined) ?? name;
+    if (file !== this.file) {
+      this.file = file;
+      const part = new ColumnsBuilder();
+      this.importer.into(part);
+      this.parts.set(file, part);
+    }
+    this.importer.take(source);
   }
-  const recvMs = (n: number): number => parts[part[n]!]!.recvMs[row[n]!]!;
-  const endRecvMs = recvMs(total - 1);
-  return { name, startRecvMs: recvMs(0), endRecvMs, offsetMs: estimateOffset(parts), parts, part, row };
+}
+
+/** Which kinds of records there are decides what is made of single orders. */
+function kindsOf(
+  reader: TapeFileReader,
+  asset: number,
+): { readonly hasLevels: boolean; readonly hasTrades: boolean } {
+  if (reader.blocks.some((b) => b.levelUpdates > 0)) return { hasLevels: true, hasTrades: true };
+  const kinds = new Set<RecordKind>();
+  const cursor = new RecordCursor();
+  for (let block = reader.nextBlock(); block !== undefined; block = reader.nextBlock()) {
+    cursor.load(block);
+    while (cursor.next()) if (cursor.asset === asset) kinds.add(cursor.kind);
+  }
+  reader.rewind();
+  const hasLevels = kinds.has(RecordKind.BookDelta) || kinds.has(RecordKind.Book);
+  return { hasLevels, hasTrades: hasLevels || kinds.has(RecordKind.Trade) };
 }
 
 /** Continuing recordings are one recorder's: they share the smallest offset, so that their exchange times join. */
-function shareOffsets(merged: readonly Merged[], maxSilenceMs: number): void {
+function shareOffsets(parts: readonly Part[], maxSilenceMs: number): void {
   let from = 0;
-  for (let n = 1; n <= merged.length; n++) {
-    const follows =
-      n < merged.length && Math.abs(merged[n]!.startRecvMs - merged[n - 1]!.endRecvMs) <= maxSilenceMs;
+  for (let n = 1; n <= parts.length; n++) {
+    const follows = n < parts.length && Math.abs(startMs(parts[n]!) - endMs(parts[n - 1]!)) <= maxSilenceMs;
     if (follows) continue;
-    const run = merged.slice(from, n);
+    const run = parts.slice(from, n);
     const known = run.map((one) => one.offsetMs).filter((ms) => !Number.isNaN(ms));
     for (const one of run) one.offsetMs = known.length > 0 ? Math.min(...known) : 0;
     from = n;
@@ -199,11 +307,9 @@ class SegmentWriter {
     private readonly clockOffsetMs: number,
   ) {}
 
-  recording({ parts, part, row, offsetMs }: Merged): void {
-    for (const p of parts) markBacklog(p, offsetMs);
-    for (let n = 0; n < row.length; n++) {
-      const p = parts[part[n]!]!;
-      const i = row[n]!;
+  recording({ rows: p, offsetMs }: Part): void {
+    markBacklog(p, offsetMs);
+    for (let i = 0; i < p.count; i++) {
       const rawRecvMs = p.recvMs[i]!;
       const kind = p.kind[i] as TapeKind;
       if (kind === TapeKind.Trade && this.seenTids.has(p.d[i]!)) {
@@ -243,13 +349,12 @@ class SegmentWriter {
 }
 
 /** The smallest recv − exch: the recorder's clock error plus the fastest way. NaN when nothing carries a stamp. */
-function estimateOffset(parts: readonly TapeColumns[]): number {
+function estimateOffset(p: TapeColumns): number {
   let min = Number.POSITIVE_INFINITY;
-  for (const p of parts)
-    for (let i = 0; i < p.count; i++) {
-      const diff = p.recvMs[i]! - p.exchMs[i]!;
-      if (diff < min) min = diff;
-    }
+  for (let i = 0; i < p.count; i++) {
+    const diff = p.recvMs[i]! - p.exchMs[i]!;
+    if (diff < min) min = diff;
+  }
   return Number.isFinite(min) ? min : Number.NaN;
 }
 

@@ -2,7 +2,7 @@
  * The venue's grid of a coin. Tapes carry it because recordings of other venues are brought onto the Hyperliquid grid.
  * szDecimals: the venue's perpetual universe (`meta`); pxDecimals = 6 − szDecimals. Source: tick and lot size page.
  */
-const PERP_MAX_DECIMALS = 6;
+export const MAX_SZ_DECIMALS = 6;
 
 const SZ_DECIMALS: ReadonlyMap<string, number> = new Map([
   ["BTC", 5],
@@ -29,8 +29,8 @@ export interface Grid {
 /** @param szDecimals Overrides the table, for a coin it does not know. */
 export function gridOf(coin: string, szDecimals?: number): Grid | undefined {
   const sz = szDecimals ?? SZ_DECIMALS.get(coin.toUpperCase());
-  if (sz === undefined || !Number.isInteger(sz) || sz < 0 || sz > PERP_MAX_DECIMALS) return undefined;
-  return { szDecimals: sz, pxDecimals: PERP_MAX_DECIMALS - sz };
+  if (sz === undefined || !Number.isInteger(sz) || sz < 0 || sz > MAX_SZ_DECIMALS) return undefined;
+  return { szDecimals: sz, pxDecimals: MAX_SZ_DECIMALS - sz };
 }
 
 export const knownCoins = (): string => [...SZ_DECIMALS.keys()].join(", ");

@@ -1,47 +1,44 @@
 import { readdir, stat } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
+import { planConversion } from "./convert/plan.js";
 import { TapeError } from "./errors.js";
 import { FILE_EXTENSION } from "./file/format.js";
 import { TapeFileReader } from "./file/reader.js";
-import type { BinanceMarket } from "./import-binance.js";
-import type { CsvKind } from "./import-hyperliquid.js";
 import type { Grid } from "./instruments.js";
 import { coinOfBinanceSymbol } from "./instruments.js";
-import { readLines } from "./read-lines.js";
 
-/** Files that make one recording: one raw capture, or the CSV files of one coin and stretch of time. */
-export type Recording =
-  | {
-      readonly format: "binance-raw";
-      readonly market: BinanceMarket;
-      readonly coin: string;
-      readonly when: string;
-      readonly file: string;
-    }
-  | {
-      readonly format: "hyperliquid-raw";
-      readonly coin: string;
-      readonly when: string;
-      readonly file: string;
-    }
-  | {
-      readonly format: "hyperliquid-csv";
-      readonly coin: string;
-      readonly when: string;
-      readonly files: Readonly<Partial<Record<CsvKind, string>>>;
-    }
-  | {
-      /** One market of a tape file. */
-      readonly format: "tape";
-      readonly coin: string;
-      readonly when: string;
-      readonly file: string;
-      readonly venue: string;
-      readonly asset: number;
-      readonly grid: Grid;
-    };
+/** Files of another format that make one recording: a raw capture, or the CSV files of one coin and stretch of time. */
+export interface CaptureRecording {
+  readonly format: "capture";
+  /** What the converter calls the format; undefined: it finds out. */
+  readonly converter?: string;
+  /** For people. */
+  readonly name: string;
+  /** "" where only the data tells. */
+  readonly coin: string;
+  readonly venue: string;
+  readonly when: string;
+  readonly files: readonly string[];
+  /** The files follow each other: the book of one lives on in the next. */
+  readonly isSeries: boolean;
+}
+
+/** One market of a tape file. */
+export interface TapeRecording {
+  readonly format: "tape";
+  readonly name: string;
+  readonly coin: string;
+  readonly venue: string;
+  readonly when: string;
+  readonly file: string;
+  readonly asset: number;
+  readonly grid: Grid;
+}
+
+export type Recording = CaptureRecording | TapeRecording;
 
 export interface TapePlan {
+  /** "" where only the data tells. */
   readonly coin: string;
   readonly venue: string;
   readonly recordings: readonly Recording[];
@@ -49,7 +46,10 @@ export interface TapePlan {
   readonly notes: readonly string[];
 }
 
+type CsvKind = "orderbooks" | "prices" | "trades";
 const CSV_KINDS: readonly CsvKind[] = ["orderbooks", "prices", "trades"];
+const CSV_FORMAT = "hyperliquid-csv";
+const HYPERLIQUID = "Hyperliquid";
 const BINANCE_NAME = /^(usdm|spot|cm)_([a-z0-9_]+?)_(\d{8}\w*)(?:\.gz)?$/i;
 const HYPERLIQUID_RAW_NAME = /^ws_([a-z0-9]+)_(\d{8}\w*)(?:\.gz)?$/i;
 const CSV_NAME = /^(orderbooks|prices|trades)_([A-Za-z0-9:]+)_(\d{8}\w*)\.csv(?:\.gz)?$/;
@@ -65,14 +65,18 @@ export const SUPPORTED =
  */
 export async function planTape(path: string, coin: string | undefined): Promise<TapePlan> {
   const found = await filesAt(path);
-  let recordings = await recognise(found, coin);
+  let recordings = await recognise(found);
   if (recordings.length === 0) {
-    const names = found.map((f) => basename(f));
-    const shown = names.slice(0, 6).join(", ") + (names.length > 6 ? `, … (${names.length} files)` : "");
-    throw new TapeError(
-      "nothing_recognised",
-      `${path}: no recording recognised among ${shown}; ${SUPPORTED}`,
-    );
+    // By its content: what the converter reads.
+    await planConversion([path], undefined).catch((error: unknown) => {
+      throw error instanceof TapeError && ["nothing_recognised", "no_such_file"].includes(error.code)
+        ? unknown(path, found)
+        : error;
+    });
+    const name = basename(path);
+    recordings = [
+      { format: "capture", name, coin: coin ?? "", venue: "", when: "", files: [path], isSeries: false },
+    ];
   }
   if (coin !== undefined) {
     const all = recordings;
@@ -84,14 +88,11 @@ export async function planTape(path: string, coin: string | undefined): Promise<
       );
   }
   const groups = [...new Set(recordings.map(groupOf))];
-  if (groups.length > 1)
-    throw new TapeError(
-      "ambiguous",
-      `${path}: several markets match (${groups.join("; ")}); give a coin or a longer prefix`,
-    );
+  if (groups.length > 1) throw ambiguousMarkets(path, groups);
   const notes: string[] = [];
   const usable = recordings.filter((r) => {
-    if (r.format !== "hyperliquid-csv" || r.files.orderbooks !== undefined) return true;
+    if (r.format !== "capture" || r.converter !== CSV_FORMAT) return true;
+    if (r.files.some((file) => basename(file).startsWith("orderbooks_"))) return true;
     notes.push(`${r.coin} ${r.when} left out: it has no order books`);
     return false;
   });
@@ -101,14 +102,39 @@ export async function planTape(path: string, coin: string | undefined): Promise<
       `${path}: ${notes.join("; ")}; a tape needs an orderbooks_ file or a raw capture`,
     );
   usable.sort((a, b) => (a.when < b.when ? -1 : a.when > b.when ? 1 : 0));
-  return { coin: usable[0]!.coin, venue: venueOf(usable[0]!), recordings: usable, notes };
+  return { coin: usable[0]!.coin, venue: usable[0]!.venue, recordings: joined(usable), notes };
 }
 
-function venueOf(r: Recording): string {
-  if (r.format === "tape") return r.venue;
-  return r.format === "binance-raw" ? `Binance ${r.market}` : "Hyperliquid";
+const groupOf = (r: Recording): string => `${r.venue} ${r.coin || "(coin unknown)"}`;
+
+export function ambiguousMarkets(path: string, markets: readonly string[]): TapeError {
+  return new TapeError(
+    "ambiguous",
+    `${path}: several markets match (${markets.join("; ")}); give a coin or a longer prefix`,
+  );
 }
-const groupOf = (r: Recording): string => `${venueOf(r)} ${r.coin || "(coin unknown)"}`;
+
+function unknown(path: string, found: readonly string[]): TapeError {
+  const names = found.map((f) => basename(f));
+  const shown = names.slice(0, 6).join(", ") + (names.length > 6 ? `, … (${names.length} files)` : "");
+  return new TapeError("nothing_recognised", `${path}: no recording recognised among ${shown}; ${SUPPORTED}`);
+}
+
+/** Captures that go on in the next file are one recording. */
+function joined(recordings: readonly Recording[]): Recording[] {
+  const out: Recording[] = [];
+  for (const one of recordings) {
+    const last = out.at(-1);
+    if (one.format === "capture" && one.isSeries && last?.format === "capture" && last.isSeries)
+      out[out.length - 1] = {
+        ...last,
+        name: `${last.name} + ${one.name}`,
+        files: [...last.files, ...one.files],
+      };
+    else out.push(one);
+  }
+  return out;
+}
 
 /** Paths of the files meant, at least one. */
 async function filesAt(path: string): Promise<string[]> {
@@ -158,7 +184,8 @@ async function filesIn(dir: string): Promise<string[]> {
 
 const escapeRegExp = (text: string): string => text.replace(/[.*+?^${}()|[\]\\]/g, "\\$&");
 
-async function recognise(files: readonly string[], coin: string | undefined): Promise<Recording[]> {
+/** By their names. */
+async function recognise(files: readonly string[]): Promise<Recording[]> {
   const out: Recording[] = [];
   const csvDone = new Set<string>();
   for (const file of files) {
@@ -168,30 +195,45 @@ async function recognise(files: readonly string[], coin: string | undefined): Pr
     const csv = CSV_NAME.exec(name);
     if (name.endsWith(FILE_EXTENSION)) out.push(...marketsOf(file));
     else if (binance) {
-      const market = binance[1]!.toLowerCase() as BinanceMarket;
+      const [, market, symbol, when] = binance as unknown as [string, string, string, string];
       out.push({
-        format: "binance-raw",
-        market,
-        coin: coinOfBinanceSymbol(binance[2]!),
-        when: binance[3]!,
-        file,
+        format: "capture",
+        converter: "binance-raw",
+        name,
+        coin: coinOfBinanceSymbol(symbol),
+        venue: `Binance ${market.toLowerCase()}`,
+        when,
+        files: [file],
+        isSeries: true,
       });
     } else if (raw) {
-      out.push({ format: "hyperliquid-raw", coin: raw[1]!.toUpperCase(), when: raw[2]!, file });
+      const [, rawCoin, when] = raw as unknown as [string, string, string];
+      out.push({
+        format: "capture",
+        converter: "hyperliquid-raw",
+        name,
+        coin: rawCoin.toUpperCase(),
+        venue: HYPERLIQUID,
+        when,
+        files: [file],
+        isSeries: false,
+      });
     } else if (csv) {
       const [, , csvCoin, when] = csv as unknown as [string, CsvKind, string, string];
       const key = `${dirname(file)}/${csvCoin}_${when}`;
       if (csvDone.has(key)) continue;
       csvDone.add(key);
+      const kinds = await siblings(file, csvCoin, when);
       out.push({
-        format: "hyperliquid-csv",
+        format: "capture",
+        converter: CSV_FORMAT,
+        name: `${csvCoin}_${when} (${Object.keys(kinds).join(", ")})`,
         coin: csvCoin,
+        venue: HYPERLIQUID,
         when,
-        files: await siblings(file, csvCoin, when),
+        files: Object.values(kinds),
+        isSeries: false,
       });
-    } else if (files.length === 1) {
-      const one = await sniff(file, coin);
-      if (one) out.push(one);
     }
   }
   return out;
@@ -205,6 +247,7 @@ function marketsOf(file: string): Recording[] {
     const startNs = BigInt(meta.baseWallNs) + BigInt(Math.round(span?.[0] ?? 0));
     return meta.instruments.map(({ asset, coin, pxDecimals, szDecimals }) => ({
       format: "tape",
+      name: basename(file),
       coin,
       asset,
       when: String(startNs).padStart(20, "0"),
@@ -227,35 +270,4 @@ async function siblings(file: string, coin: string, when: string): Promise<Parti
     if (name !== undefined) files[kind] = join(dir, name);
   }
   return files;
-}
-
-/** Recognises a single file of any name by its first lines; the coin comes from the data or from the option. */
-async function sniff(file: string, coin: string | undefined): Promise<Recording | undefined> {
-  const head: string[] = [];
-  await readLines(file, (line) => head.push(line), 20);
-  const first = head[0] ?? "";
-  if (first.startsWith("timestamp,sequence,exchange_timestamp,bid_price_0")) {
-    if (coin === undefined)
-      throw new TapeError(
-        "unknown_coin",
-        `${file}: the file does not name its coin; give it with the coin option`,
-      );
-    return { format: "hyperliquid-csv", coin, when: "", files: { orderbooks: file } };
-  }
-  for (const line of head) {
-    const hyperliquid = /^\d{16,19} \{"channel":"(?:l2Book|bbo|trades)".*?"coin":"([^"]+)"/.exec(line);
-    if (hyperliquid) return { format: "hyperliquid-raw", coin: coin ?? hyperliquid[1]!, when: "", file };
-    const binance = /^\d{16,19} \{"stream":"([^"@]+)@.*?"data":(\{.*)\}$/.exec(line);
-    if (binance) {
-      const symbol = binance[1]!;
-      // Coin-margined symbols end in _perp; spot depth has no transaction time.
-      const market = symbol.endsWith("_perp")
-        ? "cm"
-        : head.some((l) => l.includes('"pu":'))
-          ? "usdm"
-          : "spot";
-      return { format: "binance-raw", market, coin: coinOfBinanceSymbol(symbol), when: "", file };
-    }
-  }
-  return undefined;
 }

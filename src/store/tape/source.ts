@@ -1,17 +1,13 @@
-import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { basename, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { Piscina } from "piscina";
 import { Side } from "../../domain/index.js";
 import { FLAG_BACKLOG, TAPE_LEVELS, type TapeColumns, TapeKind } from "./columns.js";
-import { convertToTape, problemNotes } from "./convert/index.js";
+import { problemNotes, Remark } from "./convert/problems.js";
 import { TapeError } from "./errors.js";
-import { FILE_EXTENSION } from "./file/format.js";
 import { type ImportedTape, type ImportTask, importTape } from "./import-tape.js";
 import type { ImportReply } from "./import-worker.js";
-import { gridOf, knownCoins } from "./instruments.js";
-import { planTape, type TapePlan } from "./recordings.js";
+import { gridOf, MAX_SZ_DECIMALS } from "./instruments.js";
+import { planTape } from "./recordings.js";
 import type { TapeStats } from "./stats.js";
 
 /**
@@ -97,56 +93,14 @@ export interface TapeOptions {
  * Thread: any but the feed's and kernel's. Allocates: the whole tape (about 70 bytes an event, 800 a book).
  */
 export async function openTape(path: string, options: TapeOptions = {}): Promise<Tape> {
-  let plan: TapePlan;
-  try {
-    plan = await planTape(path, options.coin);
-  } catch (error) {
-    if (!(error instanceof TapeError && error.code === "nothing_recognised")) throw error;
-    return await openConverted(path, options, error);
-  }
-  return await openPlanned(path, plan, options);
-}
-
-/** Any other format: by way of a tape file in the temporary folder. @throws {TapeError} `unknown`, when that knows it no better. */
-async function openConverted(path: string, options: TapeOptions, unknown: TapeError): Promise<Tape> {
-  const dir = mkdtempSync(join(tmpdir(), "mm-tape-"));
-  try {
-    const out = join(dir, `${basename(path)}${FILE_EXTENSION}`);
-    const { coin } = options;
-    const { report } = await convertToTape({
-      inputs: [path],
-      out,
-      codec: "none",
-      ...(coin === undefined ? {} : { coins: [coin] }),
-    }).catch((error: unknown) => {
-      const isUnknown =
-        error instanceof TapeError && ["nothing_recognised", "no_such_file"].includes(error.code);
-      throw isUnknown ? unknown : error;
-    });
-    const plan = await planTape(out, coin);
-    return await openPlanned(path, { ...plan, notes: [...plan.notes, ...problemNotes(report)] }, options);
-  } finally {
-    rmSync(dir, { recursive: true, force: true });
-  }
-}
-
-async function openPlanned(path: string, plan: TapePlan, options: TapeOptions): Promise<Tape> {
-  const first = plan.recordings[0]!;
-  const ownDecimals = first.format === "tape" ? Math.min(6, first.grid.szDecimals) : undefined;
-  const grid = gridOf(plan.coin, options.szDecimals) ?? gridOf(plan.coin, ownDecimals);
-  if (grid === undefined)
+  const { coin, szDecimals, bookEveryMs = 500, maxSilenceMs = 5_000 } = options;
+  if (szDecimals !== undefined && gridOf("", szDecimals) === undefined)
     throw new TapeError(
       "unknown_coin",
-      `${path}: size decimals of ${plan.coin} are not known (known: ${knownCoins()}); give them with szDecimals`,
+      `${path}: ${szDecimals} size decimals: a whole number from 0 to ${MAX_SZ_DECIMALS} is wanted`,
     );
-  const task: ImportTask = {
-    plan,
-    grid,
-    bookEveryMs: options.bookEveryMs ?? 500,
-    maxSilenceMs: options.maxSilenceMs ?? 5_000,
-  };
-  const imported = await run(task);
-  return new ColumnTape(plan, imported, grid.pxDecimals, grid.szDecimals);
+  const plan = await planTape(path, coin);
+  return new ColumnTape(await run({ path, plan, szDecimals, bookEveryMs, maxSilenceMs }));
 }
 
 async function run(task: ImportTask): Promise<ImportedTape> {
@@ -174,6 +128,8 @@ const KIND_NAME: Readonly<Record<TapeKind, TapeEvent["kind"]>> = {
 
 class ColumnTape implements Tape {
   readonly coin: string;
+  readonly pxDecimals: number;
+  readonly szDecimals: number;
   readonly startRecvMs: number;
   readonly endRecvMs: number;
   readonly clockOffsetMs: number;
@@ -202,21 +158,18 @@ class ColumnTape implements Tape {
     isBacklog: false,
   };
 
-  constructor(
-    plan: TapePlan,
-    imported: ImportedTape,
-    readonly pxDecimals: number,
-    readonly szDecimals: number,
-  ) {
-    this.coin = plan.coin;
+  constructor(imported: ImportedTape) {
+    this.coin = imported.coin;
+    this.pxDecimals = imported.grid.pxDecimals;
+    this.szDecimals = imported.grid.szDecimals;
     this.columns = imported.columns;
     this.eventCount = imported.columns.count;
     this.startRecvMs = imported.startRecvMs;
     this.endRecvMs = imported.endRecvMs;
     this.clockOffsetMs = imported.clockOffsetMs;
     this.stats = imported.stats;
-    this.notes = notesOf(plan, imported);
-    this.description = describe(plan, imported);
+    this.notes = notesOf(imported);
+    this.description = describe(imported);
   }
 
   /** Allocates: nothing. */
@@ -273,30 +226,31 @@ class ColumnTape implements Tape {
   }
 }
 
-function notesOf(plan: TapePlan, tape: ImportedTape): string[] {
-  const { stats } = tape;
-  const notes = [...plan.notes];
-  if (stats.malformedLines > 0)
-    notes.push(
-      `${stats.malformedLines} malformed lines left out, first: ${stats.malformedSamples.join("; ")}`,
-    );
+/** Trades are told together with those that only show when recordings are joined; what waits for a snapshot is not lost. */
+const TOLD_APART: ReadonlySet<string> = new Set(Object.values(Remark));
+
+function notesOf({ notes: planned, stats, problems }: ImportedTape): string[] {
+  const remarks = Object.fromEntries(
+    Object.entries(problems.remarks).filter(([what]) => !TOLD_APART.has(what)),
+  );
+  const notes = [...planned, ...problemNotes({ ...problems, remarks })];
   if (stats.duplicateTrades > 0) notes.push(`${stats.duplicateTrades} repeated trade ids left out`);
   if (stats.backlogTrades > 0) notes.push(`${stats.backlogTrades} trades are backlog of (re)connects`);
-  if (stats.brokenChains > 0)
-    notes.push(`the book was lost ${stats.brokenChains} times (update ids broke off, or it was crossed)`);
+  if (stats.crossedBooks > 0)
+    notes.push(`the book was crossed ${stats.crossedBooks} times: none until the next snapshot`);
   if (stats.gaps > 0) notes.push(`${stats.gaps} gaps; what follows each is moved to start 1 s after it`);
   return notes;
 }
 
-function describe(plan: TapePlan, tape: ImportedTape): string {
+function describe(tape: ImportedTape): string {
   const { stats } = tape;
   const seconds = (tape.endRecvMs - tape.startRecvMs) / 1000;
   const names = tape.recordings.map((r) => r.name);
   return [
-    `${plan.venue} ${plan.coin}: ${names.join(" + ")}`,
+    `${tape.venue} ${tape.coin}: ${names.join(" + ")}`,
     `${seconds.toFixed(0)} s from ${new Date(tape.recordings[0]!.startRecvMs).toISOString()}`,
     `${stats.books} books, ${stats.bbos} bbo, ${stats.trades} trades`,
     `recorder's clock offset about ${tape.clockOffsetMs.toFixed(0)} ms (smallest recv - exch)`,
-    ...notesOf(plan, tape),
+    ...notesOf(tape),
   ].join("; ");
 }

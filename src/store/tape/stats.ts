@@ -1,5 +1,9 @@
+import { addReports, NO_PROBLEMS, type ProblemReport, Remark } from "./convert/problems.js";
+import type { RecordCounts } from "./import-records.js";
+
 /** What an import saw besides the events themselves. Nothing is dropped without being counted here. */
 export interface TapeStats {
+  /** Of recordings, or records of tapes. */
   readonly lines: number;
   readonly books: number;
   readonly bbos: number;
@@ -9,39 +13,47 @@ export interface TapeStats {
   readonly backlogTrades: number;
   /** Trades left out because their id was seen before. */
   readonly duplicateTrades: number;
-  /** Lines of kinds or coins this tape does not use. */
+  /** Lines and records of kinds or coins this tape does not use. */
   readonly ignoredLines: number;
   readonly malformedLines: number;
-  /** The first few malformed lines: file, line number, why. */
+  /** The first malformed lines: file, line number, why. */
   readonly malformedSamples: readonly string[];
-  /** Books lost to a break in the update-id chain, or found crossed. */
-  readonly brokenChains: number;
+  /** How often the book was lost: an interruption that was recorded, a break in the update-id chain, or a crossed book. */
+  readonly lostBooks: number;
+  readonly crossedBooks: number;
 }
 
-const SAMPLES = 5;
-
-/** Counters an importer fills while reading. */
+/** Counters an import fills while reading. */
 export class ImportTally {
   lines = 0;
   ignoredLines = 0;
-  malformedLines = 0;
-  brokenChains = 0;
+  lostBooks = 0;
+  crossedBooks = 0;
   duplicateTrades = 0;
   backlogTrades = 0;
   books = 0;
   bbos = 0;
   trades = 0;
   gaps = 0;
-  readonly malformedSamples: string[] = [];
-  /** Coins named in the data, for the message when the wanted one is missing. */
-  readonly coinsSeen = new Set<string>();
-  /** Depth messages read; none of them became a book when no snapshot came. */
+  /** Depth messages and records read; none of them became a book when no snapshot came. */
   depthMessages = 0;
+  /** Of all recordings. */
+  problems: ProblemReport = NO_PROBLEMS;
 
-  malformed(file: string, lineNumber: number, why: string): void {
-    this.malformedLines++;
-    if (this.malformedSamples.length < SAMPLES)
-      this.malformedSamples.push(`${file} line ${lineNumber}: ${why}`);
+  /** What was found while a recording was read. */
+  report(problems: ProblemReport): void {
+    this.problems = addReports(this.problems, problems);
+    this.lines += problems.lines;
+    this.ignoredLines += problems.ignored;
+    this.duplicateTrades += problems.remarks[Remark.RepeatedTrades] ?? 0;
+    this.depthMessages += problems.remarks[Remark.WaitingDepth] ?? 0;
+  }
+
+  counted(counts: RecordCounts): void {
+    this.ignoredLines += counts.ignored;
+    this.lostBooks += counts.lostBooks;
+    this.crossedBooks += counts.crossedBooks;
+    this.depthMessages += counts.depthRecords;
   }
 
   toStats(): TapeStats {
@@ -54,9 +66,10 @@ export class ImportTally {
       backlogTrades: this.backlogTrades,
       duplicateTrades: this.duplicateTrades,
       ignoredLines: this.ignoredLines,
-      malformedLines: this.malformedLines,
-      malformedSamples: this.malformedSamples,
-      brokenChains: this.brokenChains,
+      malformedLines: this.problems.bad,
+      malformedSamples: this.problems.samples,
+      lostBooks: this.lostBooks,
+      crossedBooks: this.crossedBooks,
     };
   }
 }

@@ -2,7 +2,7 @@ import { basename } from "node:path";
 import { FeedState, TradeFlag } from "../../../abi/layout.js";
 import type { Side } from "../../../domain/index.js";
 import type { Market, MarketTable } from "./markets.js";
-import { BadLine, type Problems } from "./problems.js";
+import { BadLine, type Problems, Remark } from "./problems.js";
 import type { ClockOffset, RecordQueue } from "./records.js";
 import type { Timeline } from "./times.js";
 
@@ -19,6 +19,7 @@ export class ImportContext {
   file = "";
   lineNumber = 0;
   private lastRecvNs = Number.NEGATIVE_INFINITY;
+  private recvNsBefore = Number.NEGATIVE_INFINITY;
   private readonly ids = new Map<number, SeenIds>();
   private readonly trades: {
     market: Market;
@@ -108,10 +109,10 @@ export class ImportContext {
       newest - oldest >= BACKLOG_SPAN_NS || (Number.isFinite(lagNs) && lagNs > BACKLOG_LAG_NS);
     for (const { market, exchNs, px, sz, side, tid } of trades) {
       if (tid !== 0 && !this.idsOf(market).add(tid)) {
-        this.problems.remark("trades with a repeated id left out");
+        this.problems.remark(Remark.RepeatedTrades);
         continue;
       }
-      if (isBacklog) this.problems.remark("trades that a (re)connect repeats from the past, flagged");
+      if (isBacklog) this.problems.remark(Remark.BacklogTrades);
       this.out.trade(market.asset, recvNs, exchNs, px, sz, side, tid, isBacklog ? TradeFlag.Backlog : 0);
     }
     trades.length = 0;
@@ -119,10 +120,12 @@ export class ImportContext {
 
   beginLine(): void {
     this.tradesBefore = this.trades.length;
+    this.recvNsBefore = this.lastRecvNs;
   }
 
-  /** Forgets trades of a line that turned out bad. */
+  /** Forgets the trades of a line that turned out bad, and its receive time: what follows must not be measured by it. */
   dropLine(): void {
+    this.lastRecvNs = this.recvNsBefore;
     this.trades.length = Math.min(this.trades.length, this.tradesBefore);
   }
 

@@ -77,7 +77,7 @@ export class HftSource extends QueuedSource {
     this.isOver = true;
     this.rowReader.end();
     if (this.header === undefined) throw new TapeError("unreadable", `${this.path}: not a numpy array`);
-    if (this.rows < this.header.rows && !this.context.problems.isRepairing)
+    if (this.rows < this.header.rows && !this.context.problems.isLeavingDamage)
       throw new TapeError(
         "unreadable",
         `${this.path}: ends after ${this.rows} of ${this.header.rows} rows (${this.bytes} bytes); --repair keeps them`,

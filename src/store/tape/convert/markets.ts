@@ -145,6 +145,10 @@ export class MarketTable {
     return market;
   }
 
+  at(asset: number): Market {
+    return [...this.markets.values()][asset]!;
+  }
+
   private open(coin: string, wantsHyperliquid: boolean): Market {
     const asset = this.markets.size;
     if (asset > 0xffff) throw new BadLine("more than 65536 markets");

@@ -26,6 +26,13 @@ export interface ProblemReport {
 
 const SAMPLES = 20;
 
+/** Remarks that a reader of a report looks for. */
+export const Remark = {
+  RepeatedTrades: "trades with a repeated id left out",
+  BacklogTrades: "trades that a (re)connect repeats from the past, flagged",
+  WaitingDepth: "depth messages before a snapshot kept for it",
+} as const;
+
 /** Counts everything that does not become a record. Nothing is dropped without being counted here. */
 export class Problems {
   lines = 0;
@@ -36,7 +43,12 @@ export class Problems {
   private readonly repairs = new Map<string, number>();
   private readonly remarks = new Map<string, number>();
 
-  constructor(readonly isRepairing: boolean) {}
+  constructor(
+    /** Stamps that cannot be true are mended, or their lines left out. */
+    private readonly isMendingStamps: boolean,
+    /** Damaged ends of files are given up. */
+    readonly isLeavingDamage: boolean,
+  ) {}
 
   line(file: string, lineNumber: number, why: BadLine | SyntaxError): void {
     this.bad++;
@@ -58,7 +70,7 @@ export class Problems {
    * @throws {TapeError} `bad_timestamps`.
    */
   brokenStamp(where: string, what: string, repair: string): void {
-    if (!this.isRepairing)
+    if (!this.isMendingStamps)
       throw new TapeError(
         "bad_timestamps",
         `${where}: ${what}; a tape with broken times proves nothing. --repair: ${repair}`,
@@ -81,6 +93,34 @@ export class Problems {
 
 function count(into: Map<string, number>, key: string, times = 1): void {
   into.set(key, (into.get(key) ?? 0) + times);
+}
+
+export const NO_PROBLEMS: ProblemReport = {
+  lines: 0,
+  ignored: 0,
+  bad: 0,
+  byReason: {},
+  samples: [],
+  repairs: {},
+  remarks: {},
+};
+
+/** Of two recordings, as if they were one. */
+export function addReports(a: ProblemReport, b: ProblemReport): ProblemReport {
+  const sum = (x: Readonly<Record<string, number>>, y: typeof x): Record<string, number> => {
+    const all = new Map(Object.entries(x));
+    for (const [key, times] of Object.entries(y)) count(all, key, times);
+    return Object.fromEntries(all);
+  };
+  return {
+    lines: a.lines + b.lines,
+    ignored: a.ignored + b.ignored,
+    bad: a.bad + b.bad,
+    byReason: sum(a.byReason, b.byReason),
+    samples: [...a.samples, ...b.samples].slice(0, SAMPLES),
+    repairs: sum(a.repairs, b.repairs),
+    remarks: sum(a.remarks, b.remarks),
+  };
 }
 
 /** For people and for a tape's notes. */

@@ -18,6 +18,8 @@ export interface RecordSource {
   fill(): Promise<boolean>;
   /** Share of the input that was read, 0 to 1. */
   readonly share: number;
+  /** Name of the file that the front record came from, where its records follow each other file by file. */
+  readonly file?: string;
 }
 
 const HEAD_BYTES = 16;

@@ -9,7 +9,7 @@ import { LineFile } from "./text.js";
 /** Records of text files of one format, one file after the other through one importer. */
 export class LineSource extends QueuedSource {
   private at_ = 0;
-  private file: LineFile | undefined;
+  private lines: LineFile | undefined;
   private companion: Companion | undefined;
 
   constructor(
@@ -21,30 +21,33 @@ export class LineSource extends QueuedSource {
     super(context.out);
   }
 
+  get file(): string {
+    return this.context.file;
+  }
   get share(): number {
-    return Math.min(1, (this.at_ + (this.file?.share ?? 0)) / this.paths.length);
+    return Math.min(1, (this.at_ + (this.lines?.share ?? 0)) / this.paths.length);
   }
 
   async fill(): Promise<boolean> {
     while (!this.hasFront) {
       const path = this.paths[this.at_];
       if (path === undefined) return false;
-      if (this.file === undefined) {
-        this.file = new LineFile(path);
+      if (this.lines === undefined) {
+        this.lines = new LineFile(path);
         this.companion = await Companion.of(this.format.companion?.(path));
         this.importer.startFile?.(path);
       }
-      const batch = await this.nextBatch(this.file);
+      const batch = await this.nextBatch(this.lines);
       if (batch === undefined) {
         this.importer.endFile?.();
-        this.file.close();
+        this.lines.close();
         this.companion?.close();
-        this.file = undefined;
+        this.lines = undefined;
         this.at_++;
         continue;
       }
       await this.companion?.have(batch.length);
-      for (const line of batch) this.line(this.file, line);
+      for (const line of batch) this.line(this.lines, line);
     }
     return true;
   }
@@ -53,7 +56,7 @@ export class LineSource extends QueuedSource {
     try {
       return await file.next();
     } catch (error) {
-      if (!(error instanceof TapeError) || !this.context.problems.isRepairing) throw error;
+      if (!(error instanceof TapeError) || !this.context.problems.isLeavingDamage) throw error;
       this.context.problems.repaired(
         `the damaged rest of ${basename(file.path)} behind line ${file.lineNumber} left out`,
       );
@@ -85,7 +88,7 @@ export class LineSource extends QueuedSource {
   }
 
   close(): void {
-    this.file?.close();
+    this.lines?.close();
     this.companion?.close();
   }
 }

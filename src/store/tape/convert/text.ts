@@ -43,7 +43,7 @@ export class LineFile {
       if (cause instanceof TapeError) throw cause;
       throw new TapeError(
         "unreadable",
-        `${this.path}: cannot be read beyond line ${this.lineNumber} (${(cause as Error).message}); the file is damaged or incomplete. --repair keeps what is before`,
+        `${this.path}: cannot be read beyond line ${this.lineNumber} (${(cause as Error).message}); the file is damaged or incomplete. \`market-maker tape convert --repair\` keeps what is before`,
         { cause },
       );
     }

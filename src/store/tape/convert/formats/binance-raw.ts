@@ -1,13 +1,13 @@
 import { Side } from "../../../../domain/index.js";
 import { DecimalReader } from "../../decimal.js";
 import { DepthBook, type DepthDiff, NATIVE_PX_DECIMALS } from "../../depth-book.js";
-import type { BinanceMarket } from "../../import-binance.js";
 import { coinOfBinanceSymbol, contractUsd } from "../../instruments.js";
 import type { Format, ImportContext, LineImporter } from "../context.js";
 import { DeltaMessage } from "../levels.js";
 import type { Market } from "../markets.js";
-import { BadLine } from "../problems.js";
+import { BadLine, Remark } from "../problems.js";
 
+type BinanceMarket = "usdm" | "spot" | "cm";
 type Pairs = readonly (readonly [string, string])[];
 
 interface Message {
@@ -33,8 +33,10 @@ interface Message {
 }
 
 const FILE_NAME = /^(usdm|spot|cm)_([a-z0-9_]+?)_\d{8}/i;
-const RAW_LINE = /^(\d{16}|\d{19}) (\{.*)$/;
+/** Microseconds or nanoseconds, and where the message begins. */
+const RAW_LINE = /^(\d{16}(?:\d{3})?) (?=\{)/;
 const FUNDING_HOURS = 8;
+const NATIVE_PX_POW = 10 ** NATIVE_PX_DECIMALS;
 
 /** Raw Binance websocket captures, `<receive time> <json>`; fields in the recordings' README. */
 export const binanceRaw: Format = {
@@ -73,6 +75,8 @@ class Listing {
   recvNs = 0;
   exchNs = Number.NaN;
   isLost = false;
+  /** Prints are told on one channel, or on both: the first that is seen counts. */
+  tradeChannel: string | undefined;
 
   constructor(
     context: ImportContext,
@@ -83,7 +87,7 @@ class Listing {
   }
 
   private get pxScale(): number {
-    return 10 ** (NATIVE_PX_DECIMALS - this.market.pxDecimals);
+    return NATIVE_PX_POW / this.market.pxPow;
   }
 
   snapshot(bids: readonly number[], asks: readonly number[]): void {
@@ -155,7 +159,7 @@ class BinanceRaw implements LineImporter {
     const m = RAW_LINE.exec(text);
     if (m === null) throw new BadLine("not `<receive time> <json>`");
     const recvNs = context.recv(context.times.ofDigits(m[1]!));
-    const parsed = JSON.parse(m[2]!) as
+    const parsed = JSON.parse(text.slice(m[0].length)) as
       | ({ readonly stream?: unknown; readonly data?: unknown } & Message)
       | null;
     if (typeof parsed !== "object" || parsed === null) throw new BadLine("not an object");
@@ -175,8 +179,11 @@ class BinanceRaw implements LineImporter {
     const channel = stream.slice(at + 1);
     if (channel.startsWith("depth")) this.depth(symbol, recvNs, data);
     else if (channel === "bookTicker") this.ticker(symbol, recvNs, data);
-    else if (channel === "trade" || channel === "aggTrade") this.trade(symbol, recvNs, data);
-    else if (channel.startsWith("markPrice")) this.mark(symbol, recvNs, data);
+    else if (channel === "trade" || channel === "aggTrade") {
+      symbol.tradeChannel ??= channel;
+      if (channel === symbol.tradeChannel) this.trade(symbol, recvNs, data);
+      else context.problems.remark(`prints of ${symbol.tradeChannel} that ${channel} tells too left out`);
+    } else if (channel.startsWith("markPrice")) this.mark(symbol, recvNs, data);
     else context.problems.ignored++;
   }
 
@@ -207,9 +214,21 @@ class BinanceRaw implements LineImporter {
     symbol.exchNs = this.stamp(recvNs, data.E);
     symbol.snapshot(bids, asks);
     symbol.book.reset({ lastUpdateId: lastUpdateId!, bids, asks });
-    if (!symbol.isLost) return;
-    symbol.isLost = false;
-    this.context.live(symbol.market, recvNs);
+    // What waited for the snapshot may not join it.
+    if (!symbol.book.isSynced) this.lose(symbol, recvNs);
+    else if (symbol.isLost) {
+      symbol.isLost = false;
+      this.context.live(symbol.market, recvNs);
+    }
+  }
+
+  private lose(symbol: Listing, recvNs: number): void {
+    symbol.isLost = true;
+    this.context.lost(
+      symbol.market,
+      recvNs,
+      "the chain of update ids broke: no book until the next snapshot",
+    );
   }
 
   private depth(symbol: Listing, recvNs: number, data: Message): void {
@@ -222,15 +241,8 @@ class BinanceRaw implements LineImporter {
     symbol.exchNs = this.stamp(recvNs, data.E);
     const previous = isSpot ? first! - 1 : (data.pu ?? -1);
     const result = symbol.book.apply({ first: first!, last: last!, previous, isSpot, bids, asks });
-    if (result === "broken") {
-      symbol.isLost = true;
-      this.context.lost(
-        symbol.market,
-        recvNs,
-        "the chain of update ids broke: no book until the next snapshot",
-      );
-    } else if (result === "buffered")
-      this.context.problems.remark("depth messages before a snapshot kept for it");
+    if (result === "broken") this.lose(symbol, recvNs);
+    else if (result === "buffered") this.context.problems.remark(Remark.WaitingDepth);
     else if (result === "dropped")
       this.context.problems.remark("depth messages older than the snapshot left out");
   }
@@ -296,7 +308,7 @@ class BinanceRaw implements LineImporter {
     if (nativePx === 0) return 0;
     // Contracts × USD / price. The quotient of two safe integers floors exactly; anything larger takes the slow road.
     const usd = contractUsd(market.coin);
-    const ticks = nativePx / 10 ** (NATIVE_PX_DECIMALS - market.pxDecimals);
+    const ticks = nativePx / (NATIVE_PX_POW / market.pxPow);
     const small = quantity * usd * market.szPow * market.pxPow;
     if (Number.isInteger(ticks) && Number.isSafeInteger(small)) return Math.floor(small / ticks);
     // Contracts × USD / price, floored; the whole product does not fit a double.

@@ -28,7 +28,8 @@ interface WireContext {
   readonly ctx?: Readonly<Record<string, unknown>> | null;
 }
 
-const RAW_LINE = /^(\d{16}|\d{19}) (\{.*)$/;
+/** Microseconds or nanoseconds, and where the message begins. */
+const RAW_LINE = /^(\d{16}(?:\d{3})?) (?=\{)/;
 
 /** Raw Hyperliquid websocket messages, `<receive time> <json>`. */
 export const hyperliquidRaw: Format = {
@@ -44,7 +45,7 @@ export const hyperliquidRaw: Format = {
       line(text) {
         const m = RAW_LINE.exec(text);
         if (m === null) throw new BadLine("not `<receive time> <json>`");
-        messages.message(context.recv(context.times.ofDigits(m[1]!)), JSON.parse(m[2]!));
+        messages.message(context.recv(context.times.ofDigits(m[1]!)), JSON.parse(text.slice(m[0].length)));
       },
     };
   },

@@ -1,23 +1,43 @@
 import * as abi from "../../abi/layout.js";
 import { RecordKind } from "../../abi/layout.js";
 import { pow10, Side } from "../../domain/index.js";
-import { type ColumnsBuilder, FLAG_BACKLOG, TAPE_LEVELS, TapeKind } from "./columns.js";
+import { ColumnsBuilder, FLAG_BACKLOG, TAPE_LEVELS, TapeKind } from "./columns.js";
 import { LevelBook } from "./convert/levels.js";
-import { RecordCursor, TapeFileReader } from "./file/reader.js";
+import type { RecordSource } from "./convert/records.js";
 import type { Grid } from "./instruments.js";
 import { OrderLevels } from "./order-levels.js";
-import type { Recording } from "./recordings.js";
-import type { ImportTally } from "./stats.js";
 
 /** Trades without an id get one of their own, so that none is taken for a repetition of another. */
 const FIRST_OWN_TID = 2 ** 52;
 
+/** What the records of one source have in common. */
+export interface RecordsOf {
+  readonly grid: Grid;
+  /** What receive times count from: ms since the epoch, and ns beyond. */
+  readonly baseMs: number;
+  readonly baseNs: number;
+  /** Single orders are told as levels too. */
+  readonly hasLevels: boolean;
+  /** Executions of single orders are told as trades too. */
+  readonly hasTrades: boolean;
+}
+
+export interface RecordCounts {
+  /** Records that no event shows. */
+  ignored: number;
+  /** How often the book was lost; crossed books are among them. */
+  lostBooks: number;
+  crossedBooks: number;
+  depthRecords: number;
+}
+
 /**
- * Reads one market of a tape file as the simulator's events: books as they are, or sampled from level changes every `bookEveryMs`; the
- * tape's grid is brought onto `grid`, bids down, asks up. A state other than Live becomes a gap. Single orders make the levels, and the
- * prints, of a tape that holds none itself.
+ * Turns the records of one market into the simulator's events: books as they are, or sampled from level changes every `bookEveryMs`; the
+ * records' grid is brought onto `grid`, bids down, asks up. A state other than Live becomes a gap. Single orders make the levels, and the
+ * prints, where nothing else tells them.
  */
-export class TapeFileImporter {
+export class RecordImporter {
+  readonly counts: RecordCounts = { ignored: 0, lostBooks: 0, crossedBooks: 0, depthRecords: 0 };
   private readonly book = new LevelBook();
   private readonly orders = new OrderLevels(this.book);
   private hasLevels = false;
@@ -30,57 +50,59 @@ export class TapeFileImporter {
   /** A book that is due, written once all changes of its receive time are in. */
   private due: { recvMs: number; exchMs: number } | undefined;
   private ownTids = FIRST_OWN_TID;
-  private out!: ColumnsBuilder;
+  private out = new ColumnsBuilder();
+  private baseMs = 0;
+  private baseNs = 0;
   private pxScale = 1;
   private szScale = 1;
   private pxPow = 1;
   private szPow = 1;
+  private f64: Float64Array = new Float64Array(0);
+  private i64: BigInt64Array = new BigInt64Array(0);
+  private i32: Int32Array = new Int32Array(0);
+  private u8: Uint8Array = new Uint8Array(0);
 
   constructor(
     private readonly grid: Grid,
     private readonly bookEveryMs: number,
-    private readonly tally: ImportTally,
   ) {}
 
-  /** A file without a snapshot continues the one before. @throws {TapeError} */
-  importFile(recording: Extract<Recording, { format: "tape" }>, out: ColumnsBuilder): void {
-    this.out = out;
-    this.pxPow = pow10(recording.grid.pxDecimals);
-    this.szPow = pow10(recording.grid.szDecimals);
+  /** Another source; one without a snapshot continues the one before. */
+  begin(of: RecordsOf): void {
+    this.pxPow = pow10(of.grid.pxDecimals);
+    this.szPow = pow10(of.grid.szDecimals);
     this.pxScale = pow10(this.grid.pxDecimals) / this.pxPow;
     this.szScale = pow10(this.grid.szDecimals) / this.szPow;
-    const reader = new TapeFileReader(recording.file);
-    try {
-      const base = BigInt(reader.meta.baseWallNs);
-      const baseMs = Number(base / 1_000_000n);
-      const baseNs = Number(base % 1_000_000n);
-      const cursor = new RecordCursor();
-      this.look(reader, recording.asset);
-      for (let block = reader.nextBlock(); block !== undefined; block = reader.nextBlock()) {
-        cursor.load(block);
-        while (cursor.next()) {
-          this.tally.lines++;
-          if (cursor.asset === recording.asset) this.record(cursor, baseMs, baseNs);
-          else this.tally.ignoredLines++;
-        }
-      }
-      this.writeDue(Number.POSITIVE_INFINITY);
-    } finally {
-      reader.close();
-    }
+    this.hasLevels = of.hasLevels;
+    this.hasTrades = of.hasTrades;
+    this.baseMs = of.baseMs;
+    this.baseNs = of.baseNs;
   }
 
-  private record(c: RecordCursor, baseMs: number, baseNs: number): void {
-    const { f64, i64, u8 } = c.block!;
-    const at = c.at >> 3;
-    const isStamped = c.kind !== RecordKind.FeedStatus && c.kind !== RecordKind.AssetCtx;
-    const recvMs = baseMs + (baseNs + f64[at + (isStamped ? 1 : 0)]!) / 1e6;
+  /** Events go there from now on. */
+  into(out: ColumnsBuilder): void {
+    this.end();
+    this.out = out;
+  }
+
+  /** Writes what waits for the next record. */
+  end(): void {
+    this.writeDue(Number.POSITIVE_INFINITY);
+  }
+
+  /** Takes the front record of a source. */
+  take(s: RecordSource): void {
+    if (s.f64 !== this.f64) this.view(s.f64);
+    const { f64, i64, u8 } = this;
+    const at = s.at >> 3;
+    const isStamped = s.kind !== RecordKind.FeedStatus && s.kind !== RecordKind.AssetCtx;
+    const recvMs = this.baseMs + (this.baseNs + f64[at + (isStamped ? 1 : 0)]!) / 1e6;
     const stamp = isStamped ? i64[at]! : 0n;
     const exchMs = stamp === 0n ? Number.NaN : Number(stamp / 1_000_000n) + Number(stamp % 1_000_000n) / 1e6;
     this.writeDue(recvMs);
-    switch (c.kind) {
+    switch (s.kind) {
       case RecordKind.Trade:
-        this.trade(c, recvMs, exchMs);
+        this.trade(s.at, recvMs, exchMs);
         return;
       case RecordKind.Bbo: {
         const bidLots = this.lots(f64[at + (abi.BBO_BID_SZ >> 3)]!);
@@ -91,48 +113,37 @@ export class TapeFileImporter {
         return;
       }
       case RecordKind.Book:
-        this.copyBook(c, recvMs, exchMs);
+        this.copyBook(s.at, recvMs, exchMs);
         return;
       case RecordKind.BookDelta:
-        this.delta(c, recvMs, exchMs);
+        this.delta(s.at, recvMs, exchMs);
         return;
       case RecordKind.OrderEvent:
-        if (this.hasLevels) this.tally.ignoredLines++;
-        else this.order(c, recvMs, exchMs);
+        if (!this.hasLevels) this.order(s.at, recvMs, exchMs);
         return;
       case RecordKind.FeedStatus:
-        if (u8[c.at + abi.FEED_STATUS_STATE] === abi.FeedState.Live) return;
-        this.lose(recvMs, exchMs);
+        if (u8[s.at + abi.FEED_STATUS_STATE] !== abi.FeedState.Live) this.lose(recvMs, exchMs);
         return;
       default:
-        this.tally.ignoredLines++;
+        this.counts.ignored++;
     }
   }
 
-  /** Which kinds of records there are decides what is made of single orders. */
-  private look(reader: TapeFileReader, asset: number): void {
-    const kinds = new Set<RecordKind>();
-    if (reader.blocks.some((b) => b.levelUpdates > 0)) kinds.add(RecordKind.BookDelta);
-    else {
-      const cursor = new RecordCursor();
-      for (let block = reader.nextBlock(); block !== undefined; block = reader.nextBlock()) {
-        cursor.load(block);
-        while (cursor.next()) if (cursor.asset === asset) kinds.add(cursor.kind);
-      }
-      reader.rewind();
-    }
-    this.hasLevels = kinds.has(RecordKind.BookDelta) || kinds.has(RecordKind.Book);
-    this.hasTrades = this.hasLevels || kinds.has(RecordKind.Trade);
+  private view(f64: Float64Array): void {
+    const { buffer, byteOffset, byteLength } = f64;
+    this.f64 = f64;
+    this.i64 = new BigInt64Array(buffer, byteOffset, f64.length);
+    this.i32 = new Int32Array(buffer, byteOffset, f64.length * 2);
+    this.u8 = new Uint8Array(buffer, byteOffset, byteLength);
   }
 
-  private order(c: RecordCursor, recvMs: number, exchMs: number): void {
-    const { f64, i64, u8 } = c.block!;
-    const at = c.at >> 3;
-    const px = f64[at + (abi.ORDER_EVENT_PX >> 3)]!;
-    const sz = f64[at + (abi.ORDER_EVENT_SZ >> 3)]!;
-    const side = u8[c.at + abi.ORDER_EVENT_SIDE] === 1 ? Side.Buy : Side.Sell;
-    const type = u8[c.at + abi.ORDER_EVENT_TYPE] as abi.OrderEventType;
-    const oid = i64[at + (abi.ORDER_EVENT_OID >> 3)]!;
+  private order(at: number, recvMs: number, exchMs: number): void {
+    const { f64, i64, u8 } = this;
+    const px = f64[(at + abi.ORDER_EVENT_PX) >> 3]!;
+    const sz = f64[(at + abi.ORDER_EVENT_SZ) >> 3]!;
+    const side = u8[at + abi.ORDER_EVENT_SIDE] === 1 ? Side.Buy : Side.Sell;
+    const type = u8[at + abi.ORDER_EVENT_TYPE] as abi.OrderEventType;
+    const oid = i64[(at + abi.ORDER_EVENT_OID) >> 3]!;
     const ownTicks = Math.round(px * this.pxPow);
     const printed = this.orders.apply(type, oid, side, ownTicks, Math.round(sz * this.szPow));
     const lots = Math.floor(printed * this.szScale + 1e-9);
@@ -145,60 +156,59 @@ export class TapeFileImporter {
     if (!this.isOpen && recvMs >= this.nextBookMs) this.due ??= { recvMs, exchMs };
   }
 
-  private trade(c: RecordCursor, recvMs: number, exchMs: number): void {
-    const { f64, i64, u8 } = c.block!;
-    const at = c.at >> 3;
-    const side = u8[c.at + abi.TRADE_SIDE] === 1 ? Side.Buy : Side.Sell;
-    const ticks = this.ticks(f64[at + (abi.TRADE_PX >> 3)]!, -side as Side);
-    const lots = this.lots(f64[at + (abi.TRADE_SZ >> 3)]!);
-    const tid = Number(i64[at + (abi.TRADE_TID >> 3)]!) || this.ownTids++;
-    const isBacklog = (u8[c.at + abi.TRADE_FLAGS]! & abi.TradeFlag.Backlog) !== 0;
+  private trade(at: number, recvMs: number, exchMs: number): void {
+    const { f64, i64, u8 } = this;
+    const side = u8[at + abi.TRADE_SIDE] === 1 ? Side.Buy : Side.Sell;
+    const ticks = this.ticks(f64[(at + abi.TRADE_PX) >> 3]!, -side as Side);
+    const lots = this.lots(f64[(at + abi.TRADE_SZ) >> 3]!);
+    const tid = Number(i64[(at + abi.TRADE_TID) >> 3]!) || this.ownTids++;
+    const isBacklog = (u8[at + abi.TRADE_FLAGS]! & abi.TradeFlag.Backlog) !== 0;
     if (lots > 0)
       this.out.row(TapeKind.Trade, recvMs, exchMs, ticks, lots, side, tid, isBacklog ? FLAG_BACKLOG : 0);
+    else this.counts.ignored++;
   }
 
-  private copyBook(c: RecordCursor, recvMs: number, exchMs: number): void {
+  private copyBook(at: number, recvMs: number, exchMs: number): void {
     const counts = [0, 0];
     for (const side of [Side.Buy, Side.Sell] as const) {
       const isBid = side === Side.Buy;
-      const n = c.block!.u8[c.at + (isBid ? abi.BOOK_BID_COUNT : abi.BOOK_ASK_COUNT)]!;
-      const from = c.at + (isBid ? abi.BOOK_BIDS : abi.BOOK_ASKS);
+      const n = this.u8[at + (isBid ? abi.BOOK_BID_COUNT : abi.BOOK_ASK_COUNT)]!;
+      const from = at + (isBid ? abi.BOOK_BIDS : abi.BOOK_ASKS);
       let lastTicks = 0;
       for (let i = 0; i < n; i++) {
         const level = from + i * abi.LEVEL_SIZE;
-        const ticks = this.ticks(c.block!.f64[(level + abi.LEVEL_PX) >> 3]!, side);
-        const lots = this.lots(c.block!.f64[(level + abi.LEVEL_SZ) >> 3]!);
+        const ticks = this.ticks(this.f64[(level + abi.LEVEL_PX) >> 3]!, side);
+        const lots = this.lots(this.f64[(level + abi.LEVEL_SZ) >> 3]!);
         if (lots === 0) continue;
         if (ticks === lastTicks) {
           this.out.levelSz[this.out.levelCount - 1] = this.out.levelSz[this.out.levelCount - 1]! + lots;
           continue;
         }
         lastTicks = ticks;
-        this.out.level(ticks, lots, c.block!.i32[(level + abi.LEVEL_ORDERS) >> 2]!);
+        this.out.level(ticks, lots, this.i32[(level + abi.LEVEL_ORDERS) >> 2]!);
         counts[isBid ? 0 : 1]!++;
       }
     }
     this.out.book(recvMs, exchMs, counts[0]!, counts[1]!);
   }
 
-  private delta(c: RecordCursor, recvMs: number, exchMs: number): void {
-    const { f64, u8 } = c.block!;
-    const at = c.at >> 3;
-    const flags = u8[c.at + abi.BOOK_DELTA_FLAGS]!;
-    this.tally.depthMessages++;
+  private delta(at: number, recvMs: number, exchMs: number): void {
+    const { f64, u8 } = this;
+    const flags = u8[at + abi.BOOK_DELTA_FLAGS]!;
+    this.counts.depthRecords++;
     if ((flags & abi.DeltaFlag.Clear) !== 0) {
       this.book.clear();
       this.isSynced = true;
       this.nextBookMs = Number.NEGATIVE_INFINITY;
     }
     if (!this.isSynced) return;
-    const side = u8[c.at + abi.BOOK_DELTA_SIDE] === 1 ? Side.Buy : Side.Sell;
+    const side = u8[at + abi.BOOK_DELTA_SIDE] === 1 ? Side.Buy : Side.Sell;
     // Levels are kept on the tape's own grid: two of them may meet on a coarser one.
     this.book
       .side(side)
       .set(
-        Math.round(f64[at + (abi.BOOK_DELTA_PX >> 3)]! * this.pxPow),
-        Math.round(f64[at + (abi.BOOK_DELTA_SZ >> 3)]! * this.szPow),
+        Math.round(f64[(at + abi.BOOK_DELTA_PX) >> 3]! * this.pxPow),
+        Math.round(f64[(at + abi.BOOK_DELTA_SZ) >> 3]! * this.szPow),
       );
     this.isChanged = true;
     this.isOpen = (flags & abi.DeltaFlag.More) !== 0;
@@ -214,7 +224,7 @@ export class TapeFileImporter {
     if (this.isOpen) return;
     if (book.isCrossed) {
       // No exchange shows a crossed book, and which level is wrong cannot be known.
-      this.tally.brokenChains++;
+      this.counts.crossedBooks++;
       this.lose(due.recvMs, due.exchMs);
       return;
     }
@@ -255,6 +265,7 @@ export class TapeFileImporter {
   }
 
   private lose(recvMs: number, exchMs: number): void {
+    this.counts.lostBooks++;
     this.orders.clear();
     this.isSynced = false;
     this.isChanged = false;
