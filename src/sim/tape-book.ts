@@ -143,7 +143,7 @@ export class TapeBook implements MatchingBook {
       }
       const ahead =
         client !== undefined && client.pxTicks === recordedPx
-          ? client.queueAheadLots
+          ? Math.ceil(client.queueAheadLots)
           : Number.POSITIVE_INFINITY;
       const traded = this.pieceOf(Math.min(left, recorded.bestLots, ahead));
       left -= traded;
@@ -266,7 +266,9 @@ export class TapeBook implements MatchingBook {
       const consumed = Math.min(left, ahead);
       passed += consumed;
       left -= consumed;
-      if (left > 0) left -= this.fillPiece(o, Math.min(left, o.szLots), tid, onFill);
+      const filled = wholeLots(Math.min(left, o.szLots));
+      if (filled === 0) break;
+      left -= this.fillPiece(o, filled, tid, onFill);
     }
     if (passed > 0) advanceQueue(own, pxTicks, passed);
   }
@@ -395,6 +397,9 @@ export class TapeBook implements MatchingBook {
     }
   }
 }
+
+/** A probability model's queue ends within a lot, and a part of a lot cannot be traded: it is left to the next print. */
+const wholeLots = (lots: number): number => Math.floor(lots + 1e-6);
 
 function advanceQueue(own: readonly BookOrder[], pxTicks: number, szLots: number): void {
   for (const o of own) {

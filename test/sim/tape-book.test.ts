@@ -1,6 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { Side } from "../../src/domain/index.js";
 import { BookOrder, bookView, type MatchEvents } from "../../src/sim/matching.js";
+import { queueModel } from "../../src/sim/queue-model.js";
 import { type RecordedBook, TapeBook } from "../../src/sim/tape-book.js";
 
 type Levels = readonly (readonly [px: number, sz: number])[];
@@ -26,12 +27,14 @@ function recorded(bids: Levels, asks: Levels): RecordedBook {
 const mirror = (side: Side, px: number): number => (side === Side.Buy ? px : 2000 - px);
 
 class Scenario {
-  readonly book = new TapeBook();
   readonly fills: string[] = [];
   private oid = 0;
   private ms = 0;
 
-  constructor(readonly side: Side) {}
+  constructor(
+    readonly side: Side,
+    readonly book = new TapeBook(),
+  ) {}
 
   private readonly onFill = (o: BookOrder, szLots: number): void => {
     this.fills.push(`${o.oid}:${szLots}@${mirror(this.side, o.pxTicks)}`);
@@ -244,5 +247,47 @@ describe.each([
       onSelfTrade: (o) => seen.push(`self:${o.oid}`),
     });
     expect(seen).toEqual(["self:1", "tape:10"]);
+  });
+});
+
+describe.each([
+  ["buy", Side.Buy],
+  ["sell", Side.Sell],
+] as const)("a probability model's queue that ends within a lot, before a %s", (_name, side) => {
+  /** 50 of 60 were before us, of ten cancels 50 × 10/60 are taken to have been there: 41 and two thirds are left. */
+  const start = (): { scene: Scenario; order: BookOrder } => {
+    const scene = new Scenario(side, new TapeBook(queueModel({ kind: "power", n: 1 })));
+    scene.quotes(OWN, OPPOSITE);
+    const order = scene.rest(1000, 10);
+    scene.quotes([[1000, 60]], OPPOSITE).quotes([[1000, 50]], OPPOSITE);
+    expect(order.queueAheadLots).toBeCloseTo(41.667, 3);
+    return { scene, order };
+  };
+
+  it("fills whole lots only, and none that the model does not give", () => {
+    const { scene, order } = start();
+    scene.print(1000, 41);
+    expect(scene.fills).toEqual([]);
+    scene.print(1000, 1);
+    expect(scene.fills).toEqual([]);
+    expect(order.queueAheadLots).toBe(0);
+    scene.print(1000, 3);
+    expect(scene.fills).toEqual(["1:3@1000"]);
+    expect(order.szLots).toBe(7);
+  });
+
+  it("is taken in whole lots, too", () => {
+    const { scene, order } = start();
+    scene.print(1000, 41);
+    const matches: number[] = [];
+    const taker = -side as Side;
+    const events: MatchEvents = {
+      onMatch: (_maker, _px, sz) => void matches.push(sz),
+      onSelfTrade: () => {},
+    };
+    const left = scene.book.take(2, taker, mirror(side, 1000), 5, events);
+    expect(left).toBe(0);
+    expect(matches).toEqual([1, 4]);
+    expect(order.szLots).toBe(6);
   });
 });
