@@ -139,15 +139,23 @@ export class AddressBudget {
   }
 
   get view(): BudgetView {
-    const { remaining } = this;
-    const isSpent = remaining <= 0;
-    return {
-      remaining,
-      hoursLeft: this.hoursLeft,
-      isSpent,
-      isSlotOpen: this.o.monoNs() >= this.nextSlotNs,
-      isForCancelsOnly: isSpent && this.cancelsRemaining <= CANCEL_RESERVE,
-    };
+    return this.look({
+      remaining: 0,
+      hoursLeft: 0,
+      isSpent: false,
+      isSlotOpen: false,
+      isForCancelsOnly: false,
+    });
+  }
+
+  /** The view, in an object of the caller's. Allocates: nothing. */
+  look(out: { -readonly [K in keyof BudgetView]: BudgetView[K] }): BudgetView {
+    out.remaining = this.remaining;
+    out.hoursLeft = this.hoursLeft;
+    out.isSpent = out.remaining <= 0;
+    out.isSlotOpen = this.o.monoNs() >= this.nextSlotNs;
+    out.isForCancelsOnly = out.isSpent && this.cancelsRemaining <= CANCEL_RESERVE;
+    return out;
   }
 
   /** Requests sent less requests refilled, per hour, over the recent past; NaN before there is evidence. */

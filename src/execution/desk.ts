@@ -201,7 +201,7 @@ export class Desk {
   refresh(orders: readonly OwnOrder[], openOrders: number): void {
     const { view, working, kept } = this;
     const perPx = pow10(this.instrument.pxDecimals);
-    working.length = 0;
+    let count = 0;
     view.isReduceOnly = this.isReduceOnly;
     view.midPx = kept.midPx;
     view.bestBidTicks = Math.round(kept.bestBidPx * perPx);
@@ -216,12 +216,14 @@ export class Desk {
       if (o.side === Side.Buy) view.openBuyLots += o.exposureLots;
       else view.openSellLots += o.exposureLots;
       if (o.isTerminal) continue;
-      working.push(o);
+      working[count++] = o;
       if (o.side === Side.Buy) {
         if (o.pxTicks > view.ownBestBidTicks) view.ownBestBidTicks = o.pxTicks;
       } else if (view.ownBestAskTicks === 0 || o.pxTicks < view.ownBestAskTicks) {
         view.ownBestAskTicks = o.pxTicks;
       }
     }
+    // As many as last time, as a rule: setting a length costs.
+    if (working.length !== count) working.length = count;
   }
 }

@@ -9,7 +9,7 @@ const FOR_CANCELS = "request quota spent: what is left is for cancels";
 
 /** The allowance of requests as planning meets it: the terms of the moment, and the gates it closes. Thread: main. */
 export class QuotaGate {
-  private view: BudgetView;
+  private readonly view: BudgetView;
   private terms: EconomyTerms;
 
   constructor(
@@ -38,7 +38,7 @@ export class QuotaGate {
   look(): void {
     const { budget, log } = this.ctx;
     const wasSpent = this.view.isSpent;
-    this.view = budget.view;
+    budget.look(this.view);
     this.terms = economyTerms(this.view, this.comfortHours);
     if (this.view.isSpent === wasSpent) return;
     const fields = { used: budget.used, cap: budget.cap, cancelCap: budget.cancelCap };

@@ -155,6 +155,19 @@ export function reconcile(input: ReconcileInput, plan: Plan): Plan {
 const byCloid = (a: WorkingOrder, b: WorkingOrder): number =>
   a.cloid < b.cloid ? -1 : a.cloid > b.cloid ? 1 : 0;
 
+/** Puts an order of a side in its place among the first `count`: best first, then by name. */
+function insert(orders: WorkingOrder[], count: number, order: WorkingOrder): void {
+  const { side, pxTicks } = order;
+  let at = count;
+  for (; at > 0; at--) {
+    const before = orders[at - 1]!;
+    const worse = side * (before.pxTicks - pxTicks);
+    if (worse > 0 || (worse === 0 && byCloid(before, order) <= 0)) break;
+    orders[at] = before;
+  }
+  orders[at] = order;
+}
+
 /** True when an order of this side at this price could trade at once or stands on the wrong side of fair. */
 function isUnsafe(input: ReconcileInput, side: Side, px: number): boolean {
   return side === Side.Buy
@@ -216,14 +229,15 @@ function reconcileSide(input: ReconcileInput, side: Side, plan: Plan): void {
   const open = isBuy ? input.buyOpenLots : input.sellOpenLots;
 
   const orders = plan.side;
-  orders.length = 0;
+  let count = 0;
   let leavingLots = 0;
   for (const order of input.working) {
     if (order.side !== side) continue;
     if (order.role === Role.Leaving) leavingLots += order.remainingLots;
-    else orders.push(order);
+    else insert(orders, count++, order);
   }
-  orders.sort((a, b) => side * (b.pxTicks - a.pxTicks) || byCloid(a, b));
+  // As many as last time, as a rule: setting a length costs.
+  if (orders.length !== count) orders.length = count;
 
   const targets = plan.sideTargets;
   selectTargets(input, side, Math.max(0, room + open), targets);
