@@ -139,6 +139,7 @@ function cutCommand(): Command {
     .option("--asset <coins>", "only these coins, separated by commas", list)
     .action(async (input: string, out: string, flags: CutFlags & { asset?: string[] }) => {
       refuseJournal(input);
+      inAndOut([input, out], "cut");
       const { cutTape } = await import("../store/tape/tools/index.js");
       const reader = new TapeFileReader(input);
       const base = BigInt(reader.meta.baseWallNs);

@@ -1,4 +1,13 @@
-import { copyFileSync, mkdtempSync, readFileSync, rmSync, truncateSync, writeFileSync } from "node:fs";
+import {
+  copyFileSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  truncateSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import fc from "fast-check";
@@ -168,6 +177,22 @@ describe("cut and merge", () => {
     await expect(cutTape({ input: at("whole"), out: at("no"), coins: ["SOL"] })).rejects.toMatchObject({
       code: "coin_not_in_tape",
     });
+  });
+
+  test("never replace what is there", async () => {
+    write(at("whole"), (q) => market(q, [0, 2, 3]));
+    write(at("other"), (q) => market(q, [0]));
+    const before = bytesOf(at("other"));
+    const refused = { code: "cannot_write" };
+    await expect(cutTape({ input: at("whole"), out: at("other") })).rejects.toMatchObject(refused);
+    await expect(mergeTapes({ inputs: [at("whole")], out: at("other") })).rejects.toMatchObject(refused);
+    expect(bytesOf(at("other"))).toEqual(before);
+    mkdirSync(at("tables"));
+    writeFileSync(at("tables/trade.csv"), "mine");
+    const how = { input: at("whole"), outDir: at("tables"), format: "csv" } as const;
+    await expect(exportTape(how)).rejects.toMatchObject(refused);
+    expect(readdirSync(at("tables"))).toEqual(["trade.csv"]);
+    expect(readFileSync(at("tables/trade.csv"), "utf8")).toBe("mine");
   });
 
   test("tapes of other bases and clocks come onto one time line, with their coins renumbered", async () => {

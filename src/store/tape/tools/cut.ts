@@ -1,4 +1,4 @@
-import { renameSync, rmSync } from "node:fs";
+import { renameSync, rmSync, statSync } from "node:fs";
 import { mergeSources } from "../convert/merge-sources.js";
 import type { RecordQueue } from "../convert/records.js";
 import { TapeError } from "../errors.js";
@@ -87,12 +87,19 @@ function chosen(meta: TapeMeta, coins: readonly string[] | undefined, path: stri
   return kept;
 }
 
+/** An empty file is nothing that could be lost. @throws {TapeError} `cannot_write`. */
+export function refuseExisting(path: string): void {
+  if ((statSync(path, { throwIfNoEntry: false })?.size ?? 0) > 0)
+    throw new TapeError("cannot_write", `${path} exists already: choose another name, or remove it first`);
+}
+
 /** Writes a tape under a name of its own until it is whole. @param fill Gives the final meta. */
 export async function written(
   out: string,
   meta: Omit<TapeMeta, "layoutHash">,
   fill: (writer: TapeFileWriter) => Promise<Omit<TapeMeta, "layoutHash">>,
 ): Promise<TapeWriterStats> {
+  refuseExisting(out);
   const part = `${out}.part`;
   rmSync(part, { force: true });
   const writer = new TapeFileWriter({ path: part, meta, metaSpareBytes: 4096 });

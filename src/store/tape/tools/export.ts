@@ -1,10 +1,10 @@
-import { closeSync, mkdirSync, openSync, writeSync } from "node:fs";
+import { closeSync, mkdirSync, openSync, renameSync, rmSync, writeSync } from "node:fs";
 import { join } from "node:path";
 import { fileWriter, ParquetWriter } from "hyparquet-writer";
 import * as abi from "../../../abi/layout.js";
 import { RecordKind } from "../../../abi/layout.js";
 import { EXPORT_TABLES, type ExportColumn, type ExportTable } from "./columns.js";
-import type { Progressed } from "./cut.js";
+import { type Progressed, refuseExisting } from "./cut.js";
 import { FileSource, recvOffset } from "./file-source.js";
 
 export interface ExportOptions {
@@ -27,11 +27,15 @@ type Cell = number | bigint | string;
 
 /** Writes rows of one table; memory is bounded by one group of rows. */
 interface TableFile {
+  readonly path: string;
   row(cells: readonly Cell[]): void;
   close(): ExportedTable;
 }
 
-/** @throws {TapeError} for a tape that cannot be read. Thread: any. */
+/** Until a table is whole. */
+const partOf = (path: string): string => `${path}.part`;
+
+/** @throws {TapeError} for a tape that cannot be read, and for a table that exists already. Thread: any. */
 export async function exportTape(o: ExportOptions): Promise<ExportedTable[]> {
   mkdirSync(o.outDir, { recursive: true });
   const source = new FileSource(o.input);
@@ -47,6 +51,7 @@ export async function exportTape(o: ExportOptions): Promise<ExportedTable[]> {
       if (table !== undefined) {
         let file = files.get(source.kind);
         if (file === undefined) {
+          refuseExisting(join(o.outDir, `${table.name}.${o.format}`));
           file = o.format === "csv" ? new CsvTable(o.outDir, table) : new ParquetTable(o.outDir, table);
           files.set(source.kind, file);
         }
@@ -59,7 +64,12 @@ export async function exportTape(o: ExportOptions): Promise<ExportedTable[]> {
       if (++n % PROGRESS_EVERY === 0) o.onProgress?.(source.share, n);
       source.pop();
     }
-    return [...files.values()].map((f) => f.close());
+    const tables = [...files.values()].map((f) => f.close());
+    for (const { path } of tables) renameSync(partOf(path), path);
+    return tables;
+  } catch (error) {
+    for (const { path } of files.values()) rmSync(partOf(path), { force: true });
+    throw error;
   } finally {
     source.close();
   }
@@ -110,14 +120,14 @@ const headerOf = (table: ExportTable): string[] => [
 ];
 
 class CsvTable implements TableFile {
-  private readonly path: string;
+  readonly path: string;
   private readonly fd: number;
   private text: string[];
   private rows = 0;
 
   constructor(dir: string, table: ExportTable) {
     this.path = join(dir, `${table.name}.csv`);
-    this.fd = openSync(this.path, "w");
+    this.fd = openSync(partOf(this.path), "w");
     this.text = [headerOf(table).join(",")];
   }
 
@@ -154,7 +164,7 @@ const PARQUET: Readonly<Record<ExportColumn["type"], ParquetType>> = {
 };
 
 class ParquetTable implements TableFile {
-  private readonly path: string;
+  readonly path: string;
   private readonly names: readonly string[];
   private readonly types: readonly ParquetType[];
   private readonly writer: ParquetWriter;
@@ -171,7 +181,7 @@ class ParquetTable implements TableFile {
       ...table.columns.map((c) => PARQUET[c.type]),
     ];
     this.writer = new ParquetWriter({
-      writer: fileWriter(this.path),
+      writer: fileWriter(partOf(this.path)),
       createdBy: "market-maker",
       schema: [
         { name: "root", num_children: this.names.length },
