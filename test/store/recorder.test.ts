@@ -315,9 +315,10 @@ describe("a full disk", () => {
     // What had been taken when the disk filled up is not lost: the open block was written later.
     expect(all.filter((l) => / 1\d\d\d/.test(l))).toHaveLength(10);
     expect(all.filter((l) => / [23]\d\d\d/.test(l) && !l.includes("Resync"))).toEqual([]);
+    // The gap begins where the last record was kept, not where the disk came back.
     expect(all.slice(20)).toEqual([
-      "FeedStatus 0 3007 Resync",
-      "FeedStatus 1 3007 Resync",
+      "FeedStatus 0 1007 Resync",
+      "FeedStatus 1 1007 Resync",
       "Trade 0 4600",
       "Book 0 4700",
       "FeedStatus 0 4700 Live",
@@ -342,11 +343,7 @@ describe("a full disk", () => {
     expect(stats.lost).toBe(10);
     expect(files()).toHaveLength(2);
     const second = read(files()[1]!);
-    expect(second.slice(0, 3)).toEqual([
-      "FeedStatus 0 11007 Resync",
-      "FeedStatus 1 11007 Resync",
-      "Book 0 13200",
-    ]);
+    expect(second.slice(0, 3)).toEqual(["FeedStatus 0 7 Resync", "FeedStatus 1 7 Resync", "Book 0 13200"]);
     expect(second).toContain("FeedStatus 1 13201 Live");
   });
 

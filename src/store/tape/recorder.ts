@@ -105,7 +105,7 @@ interface Kept {
  * reads as one tape.
  *
  * A disk that fails is no reason to die: what cannot be written is counted, and once there is room again the tape says Resync for
- * every asset, and Live with the asset's next book.
+ * every asset, at the time of the last record before, and Live with the asset's next book.
  *
  * Life: constructor (opens the first file) → `take`, `tick` several times a second → `close`. Thread: the one that made it; writes
  * are synchronous. Allocates: per block.
@@ -148,6 +148,8 @@ export class TapeRecorder {
   private offsetNs = Number.POSITIVE_INFINITY;
   private toldOffsetNs = Number.POSITIVE_INFINITY;
   private lastRecvNs = 0;
+  /** Of the newest record that a file took: where a gap begins. */
+  private putNs = 0;
   private isClosed = false;
 
   /** @param nowNs on the clock of the records. @throws {TapeError} `cannot_write`: the first file must open. */
@@ -283,7 +285,8 @@ export class TapeRecorder {
   ): boolean {
     const isTaken =
       !this.isStuck && this.guard(() => this.writer!.append(kind, asset, f64, at, bodyBytes, recvNs));
-    if (!isTaken) {
+    if (isTaken) this.putNs = Math.max(this.putNs, recvNs);
+    else {
       this.missing++;
       this.stats.lost++;
     }
@@ -327,7 +330,7 @@ export class TapeRecorder {
     this.stats.gaps++;
     for (const { asset } of this.o.instruments) {
       this.owesLive[asset] = true;
-      this.putStatus(asset, abi.FeedState.Resync, this.lastRecvNs);
+      this.putStatus(asset, abi.FeedState.Resync, this.putNs);
     }
   }
 
