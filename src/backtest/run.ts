@@ -126,6 +126,8 @@ class BacktestRun {
   private midPx = 0;
 
   constructor(private readonly o: BacktestOptions) {
+    if (o.fromMs !== undefined && o.toMs !== undefined && o.fromMs >= o.toMs)
+      throw new RangeError(`the start, ${isoOf(o.fromMs)}, is not before the end, ${isoOf(o.toMs)}`);
     const rng = new Rng(o.seed);
     const latency = withOwnLatency(o.latency ?? DEFAULT_LATENCY, o.tapes);
     const about = look(o.tapes, o.coin, o.fromMs);
@@ -156,6 +158,11 @@ class BacktestRun {
       ...(o.shiftMs === undefined ? {} : { shiftNs: o.shiftMs * 1e6 }),
       ...(o.withoutSkips === true ? {} : { arena: this.tapeRun }),
     });
+    if (this.window.exchNs === Number.POSITIVE_INFINITY || this.window.localNs === Number.POSITIVE_INFINITY)
+      throw new TapeError(
+        "no_book",
+        `${o.tapes.join(", ")}: nothing was recorded ${rangeOf(o)}; \`market-maker tape info\` tells the tape's span`,
+      );
     this.startNs = Math.max(
       this.window.isLocalPrior ? toNs(o.fromMs!) : 0,
       Math.min(this.window.exchNs, this.window.localNs),
@@ -528,6 +535,7 @@ function look(
     const cursor = new RecordCursor();
     let bid = 0;
     let ask = 0;
+    let midPx = 0;
     let isOrderLevel = false;
     for (let block = reader.nextBlock(); block !== undefined; block = reader.nextBlock()) {
       cursor.load(block);
@@ -553,14 +561,29 @@ function look(
           else ask = ask > 0 ? Math.min(ask, px) : px;
           if ((u8[cursor.at + abi.BOOK_DELTA_FLAGS]! & abi.DeltaFlag.More) !== 0) continue;
         }
-        if (bid > 0 && ask > 0) return { baseMs, listing, midPx: (bid + ask) / 2, isOrderLevel };
+        if (bid > 0 && ask > 0) midPx ||= (bid + ask) / 2;
+        if (midPx > 0 && isOrderLevel) break;
       }
+      // A start in the middle may meet a touch before an order: the block tells.
+      if (midPx > 0) return { baseMs, listing, midPx, isOrderLevel };
     }
-    throw new TapeError("no_book", `${path}: no price of ${listing.coin} in it`);
+    const from = fromMs === undefined ? "" : ` from ${isoOf(fromMs)} on`;
+    const end = isoOf(baseMs + (reader.span?.[1] ?? 0) / 1e6);
+    throw new TapeError("no_book", `${path}: no price of ${listing.coin} in it${from}; it ends at ${end}`);
   } finally {
     reader.close();
   }
 }
+
+const isoOf = (ms: number): string => new Date(ms).toISOString();
+
+const rangeOf = ({ fromMs, toMs }: BacktestOptions): string => {
+  const parts = [
+    fromMs === undefined ? [] : `from ${isoOf(fromMs)}`,
+    toMs === undefined ? [] : `up to ${isoOf(toMs)}`,
+  ];
+  return parts.flat().join(" ");
+};
 
 function both(a: WireTap, b: WireTap): WireTap {
   return {

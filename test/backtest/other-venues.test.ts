@@ -87,6 +87,70 @@ describe("a recording without the exchange's stamps", () => {
   });
 });
 
+describe("a tape of single orders", () => {
+  /** Orders and touches in turn; each block but the first begins with a touch. */
+  function writeOrders(path: string): void {
+    const writer = new TapeFileWriter({
+      path,
+      blockBytes: 4_096,
+      meta: {
+        venue: "made",
+        baseWallNs: String(BigInt(BASE_MS) * 1_000_000n),
+        instruments: [
+          {
+            asset: 0,
+            coin: "BTC",
+            pxDecimals: 1,
+            szDecimals: 5,
+            maxSigFigs: 5,
+            minNotionalUsd: 10,
+            maxLeverage: 40,
+          },
+        ],
+        source: "orders",
+        notes: [],
+      },
+    });
+    const f64 = new Float64Array(abi.BOOK_SIZE / 8);
+    const view = new DataView(f64.buffer);
+    for (let i = 0; i < 200; i++) {
+      const ns = (i + 1) * 10e6;
+      f64.fill(0);
+      view.setFloat64(8, ns, true);
+      const isTouch = i % 5 === 0 && i > 0;
+      if (isTouch) {
+        writer.flush();
+        view.setFloat64(abi.BBO_BID_PX, 100, true);
+        view.setFloat64(abi.BBO_BID_SZ, 1, true);
+        view.setFloat64(abi.BBO_ASK_PX, 101, true);
+        view.setFloat64(abi.BBO_ASK_SZ, 1, true);
+        writer.append(abi.RecordKind.Bbo, 0, f64, 0, abi.BBO_SIZE, ns);
+      } else {
+        const side = i % 2 === 0 ? 1 : -1;
+        view.setFloat64(abi.ORDER_EVENT_PX, side === 1 ? 100 : 101, true);
+        view.setFloat64(abi.ORDER_EVENT_SZ, 1, true);
+        view.setBigUint64(abi.ORDER_EVENT_OID, BigInt(i + 1), true);
+        view.setInt8(abi.ORDER_EVENT_SIDE, side);
+        view.setUint8(abi.ORDER_EVENT_TYPE, abi.OrderEventType.Add);
+        writer.append(abi.RecordKind.OrderEvent, 0, f64, 0, abi.ORDER_EVENT_SIZE, ns);
+      }
+    }
+    writer.close();
+  }
+
+  test("is known for one wherever the run starts", async () => {
+    const path = join(dir, "orders.mmt");
+    writeOrders(path);
+    for (const fromMs of [undefined, BASE_MS + 511, BASE_MS + 1_001]) {
+      const { summary } = await run(path, {
+        queue: { kind: "l3" },
+        ...(fromMs === undefined ? {} : { fromMs }),
+      });
+      expect(summary.stopReason).toBe("end of tape");
+    }
+  });
+});
+
 describe("a quiet market", () => {
   /** Minutes of trades and changes, with one silence of so many seconds. */
   function writeSilence(path: string, silenceS: number): void {

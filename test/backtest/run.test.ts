@@ -119,6 +119,19 @@ describe("backtest", () => {
     expect(summary.restingOrdersAtExit).toBe(0);
   });
 
+  test("says that nothing was recorded in the time asked for", async () => {
+    const run = (more: Partial<BacktestOptions>) => runBacktest(options(more));
+    await expect(run({ toMs: BASE_MS - 1_000 })).rejects.toThrow(
+      /nothing was recorded up to 2026-01-05T09:59:59.000Z/,
+    );
+    await expect(run({ fromMs: BASE_MS + 185_000 })).rejects.toThrow(
+      /no price of BTC in it from 2026-01-05T10:03:05.000Z on; it ends at 2026-01-05T10:0[23]/,
+    );
+    await expect(run({ fromMs: BASE_MS + 5_000, toMs: BASE_MS + 4_000 })).rejects.toThrow(
+      "the start, 2026-01-05T10:00:05.000Z, is not before the end, 2026-01-05T10:00:04.000Z",
+    );
+  });
+
   test("says what is wrong with a tape", async () => {
     await expect(runBacktest(options({ tapes: [join(dir, "none.mmt")] }))).rejects.toThrow(
       /none\.mmt cannot be opened/,
