@@ -126,7 +126,7 @@ function verifyText(r: VerifyReport): string {
 interface CutFlags {
   from?: string;
   to?: string;
-  asset?: string;
+  repair?: boolean;
 }
 
 function cutCommand(): Command {
@@ -137,9 +137,12 @@ function cutCommand(): Command {
     .option("--from <time>", "2024-08-08T23:55:00Z, ms since the epoch, or 90s, 10m, 2h from the start")
     .option("--to <time>", "as --from; what was received at that time is left out")
     .option("--asset <coins>", "only these coins, separated by commas", list)
+    .option("--repair", "leave damaged blocks out instead of refusing, each marked as a gap; not with --from")
     .action(async (input: string, out: string, flags: CutFlags & { asset?: string[] }) => {
       refuseJournal(input);
       inAndOut([input, out], "cut");
+      if (flags.repair === true && flags.from !== undefined)
+        throw new Error("tape cut: --repair goes from the tape's start on: repair it first, then cut --from");
       const { cutTape } = await import("../store/tape/tools/index.js");
       const reader = new TapeFileReader(input);
       const base = BigInt(reader.meta.baseWallNs);
@@ -157,10 +160,19 @@ function cutCommand(): Command {
           ...(fromNs === undefined ? {} : { fromNs }),
           ...(toNs === undefined ? {} : { toNs }),
           ...(flags.asset === undefined ? {} : { coins: flags.asset }),
+          ...(flags.repair === true ? { repair: true } : {}),
         }),
       );
       say(`${out}: ${stats.records} records, ${stats.fileBytes} bytes`);
+      if (flags.repair === true) sayRepairs(out);
     });
+}
+
+function sayRepairs(path: string): void {
+  const reader = new TapeFileReader(path);
+  const repairs = reader.meta.notes.filter((note) => note.startsWith("repaired"));
+  reader.close();
+  for (const note of repairs.length > 0 ? repairs : ["nothing was damaged"]) say(`  ${note}`);
 }
 
 function mergeCommand(): Command {

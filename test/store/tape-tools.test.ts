@@ -179,6 +179,47 @@ describe("cut and merge", () => {
     });
   });
 
+  test("--repair leaves a damaged block out, and says so until the books are whole again", async () => {
+    const levels = (px: number) => ({ count: 1, px: [px], sz: [1], orders: [1] });
+    // BTC by whole books, ETH by changes after one snapshot.
+    write(at("whole"), (q) => {
+      q.delta(1, 0, -1e6, Side.Buy, 100, 1, DeltaFlag.Clear | DeltaFlag.Snapshot | DeltaFlag.More);
+      q.delta(1, 0, -1e6, Side.Sell, 101, 1, DeltaFlag.Snapshot);
+      for (let i = 1; i <= 40; i++) {
+        q.book(0, i * MS, i * MS - 1e6, levels(100), levels(101));
+        q.delta(1, i * MS, i * MS - 1e6, Side.Buy, 99, i, 0);
+      }
+    });
+    const { blocks } = new TapeFileReader(at("whole"));
+    expect(blocks.length).toBeGreaterThan(3);
+    const bytes = readFileSync(at("whole"));
+    const place = blocks[1]!.offset + 100;
+    bytes[place] = bytes[place]! ^ 1;
+    writeFileSync(at("damaged"), bytes);
+
+    await expect(cutTape({ input: at("damaged"), out: at("no") })).rejects.toMatchObject({ code: "damaged" });
+    await expect(
+      cutTape({ input: at("damaged"), out: at("no"), fromNs: MS, repair: true }),
+    ).rejects.toBeInstanceOf(RangeError);
+    const { records } = await cutTape({ input: at("damaged"), out: at("mended"), repair: true });
+
+    expect(records).toBe(82 - blocks[1]!.records + 3);
+    const { meta } = new TapeFileReader(at("mended"));
+    expect(meta.notes).toEqual(["repaired 1 times: a damaged block left out"]);
+    const states: string[] = [];
+    eachRecord(at("mended"), ({ kind, asset, recvNs, u8 }) => {
+      if (kind !== RecordKind.FeedStatus) return;
+      const state = u8(abi.FEED_STATUS_STATE) === FeedState.Live ? "Live" : "Resync";
+      states.push(`${asset} ${recvNs / MS} ${state}`);
+    });
+    const brokeMs = blocks[0]!.lastRecvMonoNs / MS;
+    const nextMs = Math.ceil(blocks[2]!.firstRecvMonoNs / MS);
+    // ETH's changes go on without a snapshot: it is never whole again.
+    expect([`0 ${nextMs} Live`, `0 ${nextMs + 1} Live`]).toContain(states.pop());
+    expect(states).toEqual([`0 ${brokeMs} Resync`, `1 ${brokeMs} Resync`]);
+    expect(Object.keys(verifyTape(at("mended")).byReason)).toEqual(["level change without a snapshot"]);
+  });
+
   test("never replace what is there", async () => {
     write(at("whole"), (q) => market(q, [0, 2, 3]));
     write(at("other"), (q) => market(q, [0]));

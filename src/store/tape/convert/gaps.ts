@@ -13,6 +13,11 @@ const seesOf = (kind: RecordKind): Sees => {
   return kind === RecordKind.Bbo ? Sees.Touch : Sees.Nothing;
 };
 
+export interface GapRules {
+  /** Changes of levels make a whole book behind a snapshot only: the recording went on without some of them. */
+  readonly needsSnapshot?: boolean;
+}
+
 /**
  * Marks where an asset's recording broke off: Resync at its end, Live behind the first record after the gap that shows as much
  * of the market as those before it did: a whole book where there were books, else a touch, else anything.
@@ -25,6 +30,7 @@ export class GapMarker {
   constructor(
     private readonly writer: TapeFileWriter,
     times: Timeline,
+    private readonly rules: GapRules = {},
   ) {
     this.record = new RecordQueue(times, new ClockOffset());
   }
@@ -48,12 +54,17 @@ export class GapMarker {
     const sees = seesOf(kind);
     const before = this.seen.get(asset) ?? Sees.Nothing;
     if (sees >= before) {
-      if (this.waiting.has(asset) && !goesOn(s)) {
+      if (this.waiting.has(asset) && !goesOn(s) && this.isWhole(s)) {
         this.waiting.delete(asset);
         this.status(asset, s.recvNs, FeedState.Live);
       }
       this.seen.set(asset, sees);
     }
+  }
+
+  private isWhole(s: RecordSource): boolean {
+    if (this.rules.needsSnapshot !== true || s.kind !== RecordKind.BookDelta) return true;
+    return (flagsOf(s) & DeltaFlag.Snapshot) !== 0;
   }
 
   private status(asset: number, recvNs: number, state: FeedState): void {
@@ -65,9 +76,8 @@ export class GapMarker {
 }
 
 /** A level of a message that is not over. */
-function goesOn({ kind, f64, at }: RecordSource): boolean {
-  if (kind !== RecordKind.BookDelta) return false;
-  return (
-    (new DataView(f64.buffer, f64.byteOffset).getUint8(at + abi.BOOK_DELTA_FLAGS) & DeltaFlag.More) !== 0
-  );
-}
+const goesOn = (s: RecordSource): boolean =>
+  s.kind === RecordKind.BookDelta && (flagsOf(s) & DeltaFlag.More) !== 0;
+
+const flagsOf = ({ f64, at }: RecordSource): number =>
+  new DataView(f64.buffer, f64.byteOffset).getUint8(at + abi.BOOK_DELTA_FLAGS);

@@ -80,7 +80,7 @@ export class HftSource extends QueuedSource {
     if (this.rows < this.header.rows && !this.context.problems.isLeavingDamage)
       throw new TapeError(
         "unreadable",
-        `${this.path}: ends after ${this.rows} of ${this.header.rows} rows (${this.bytes} bytes); --repair keeps them`,
+        `${this.path}: ends after ${this.rows} of ${this.header.rows} rows (${this.bytes} bytes); \`market-maker tape convert --repair\` keeps them`,
       );
     if (this.rows < this.header.rows)
       this.context.problems.repaired("rows that an array promises and does not hold");

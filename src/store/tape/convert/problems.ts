@@ -73,7 +73,7 @@ export class Problems {
     if (!this.isMendingStamps)
       throw new TapeError(
         "bad_timestamps",
-        `${where}: ${what}; a tape with broken times proves nothing. --repair: ${repair}`,
+        `${where}: ${what}; a tape with broken times proves nothing. \`market-maker tape convert --repair\`: ${repair}`,
       );
     this.repaired(repair);
   }

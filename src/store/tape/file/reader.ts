@@ -123,7 +123,7 @@ export class TapeFileReader {
   private damaged(): TapeError {
     return new TapeError(
       "damaged",
-      `${this.path}: the block at byte ${this.offset} is damaged (checksum); \`market-maker tape verify\` lists all such blocks, --repair leaves them out`,
+      `${this.path}: the block at byte ${this.offset} is damaged (checksum); \`market-maker tape verify\` lists all such blocks, \`market-maker tape cut --repair\` makes a tape without them`,
     );
   }
 }

@@ -1,6 +1,8 @@
 import { renameSync, rmSync, statSync } from "node:fs";
+import { GapMarker } from "../convert/gaps.js";
 import { mergeSources } from "../convert/merge-sources.js";
 import type { RecordQueue } from "../convert/records.js";
+import { Timeline } from "../convert/times.js";
 import { TapeError } from "../errors.js";
 import type { TapeInstrument, TapeMeta } from "../file/format.js";
 import { TapeFileWriter, type TapeWriterStats } from "../file/writer.js";
@@ -17,6 +19,8 @@ export interface CutOptions {
   readonly toNs?: number;
   /** Only these coins. */
   readonly coins?: readonly string[];
+  /** Damaged blocks are left out, marked as gaps and noted; without `fromNs`, for what was before a start is not known then. */
+  readonly repair?: boolean;
   readonly onProgress?: Progressed;
 }
 
@@ -28,6 +32,8 @@ const PROGRESS_EVERY = 16_384;
  * @throws {TapeError}
  */
 export async function cutTape(o: CutOptions): Promise<TapeWriterStats> {
+  if (o.repair === true && o.fromNs !== undefined)
+    throw new RangeError("a tape is repaired from its start on: repair it first, then cut it");
   const probe = new FileSource(o.input);
   const { meta } = probe.reader;
   probe.close();
@@ -36,7 +42,10 @@ export async function cutTape(o: CutOptions): Promise<TapeWriterStats> {
   const instruments = kept.map((i, asset) => ({ ...i, asset }));
   const fromNs = o.fromNs ?? Number.NEGATIVE_INFINITY;
   const toNs = o.toNs ?? Number.POSITIVE_INFINITY;
-  const source = new FileSource(o.input, { assetOf: (asset) => numberOf.get(asset) });
+  const source = new FileSource(o.input, {
+    assetOf: (asset) => numberOf.get(asset),
+    skipDamaged: o.repair === true,
+  });
   const states = instruments.map((i) => new MarketState(i));
   const { layoutHash: _hash, cut: earlier, ...about } = meta;
   const piece = (openingRecords: number): Omit<TapeMeta, "layoutHash"> => ({
@@ -58,9 +67,11 @@ export async function cutTape(o: CutOptions): Promise<TapeWriterStats> {
         if (!Number.isFinite(fromNs)) return;
         for (const state of states) openingRecords += copyAll(state.opening(fromNs), writer);
       };
+      const damage = new Damage(source, writer, instruments);
       await copying(source, o.onProgress, writer, () => {
         if (source.recvNs >= toNs) return false;
-        if (source.recvNs < fromNs) states[source.asset]!.apply(source);
+        if (o.repair === true) damage.copy();
+        else if (source.recvNs < fromNs) states[source.asset]!.apply(source);
         else {
           open();
           append(source, writer);
@@ -68,10 +79,46 @@ export async function cutTape(o: CutOptions): Promise<TapeWriterStats> {
         return true;
       });
       open();
+      if (o.repair === true) return { ...piece(0), notes: [...about.notes, ...damage.notes()] };
       return piece(openingRecords);
     });
   } finally {
     source.close();
+  }
+}
+
+/** Copies a tape without its damaged blocks. */
+class Damage {
+  private readonly marker: GapMarker;
+  private blocks = 0;
+  private newestNs = 0;
+
+  constructor(
+    private readonly source: FileSource,
+    private readonly writer: TapeFileWriter,
+    private readonly instruments: readonly TapeInstrument[],
+  ) {
+    this.marker = new GapMarker(writer, new Timeline(0), { needsSnapshot: true });
+  }
+
+  /** The record under the source. */
+  copy(): void {
+    const { source, marker } = this;
+    if (source.reader.damagedBlocks > this.blocks) {
+      this.blocks = source.reader.damagedBlocks;
+      for (const { asset } of this.instruments) marker.lost(asset, this.newestNs);
+    }
+    append(source, this.writer);
+    this.newestNs = source.recvNs;
+    marker.after(source);
+  }
+
+  notes(): string[] {
+    const { damagedBlocks, tornBytes } = this.source.reader;
+    const notes: string[] = [];
+    if (damagedBlocks > 0) notes.push(`repaired ${damagedBlocks} times: a damaged block left out`);
+    if (tornBytes > 0) notes.push(`repaired: ${tornBytes} torn bytes at the end left out`);
+    return notes;
   }
 }
 

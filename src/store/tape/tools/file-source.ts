@@ -36,6 +36,8 @@ export interface FileSourceOptions {
   readonly assetOf?: (asset: number) => number | undefined;
   /** Records at the start that are left out. */
   readonly skip?: number;
+  /** Damaged blocks are left out, which `reader.damagedBlocks` counts; else they are errors. */
+  readonly skipDamaged?: boolean;
 }
 
 /** The records of a tape file, one by one, with times and assets as asked for. */
@@ -55,7 +57,7 @@ export class FileSource implements RecordSource {
     readonly path: string,
     private readonly o: FileSourceOptions = {},
   ) {
-    this.reader = new TapeFileReader(path);
+    this.reader = new TapeFileReader(path, o.skipDamaged);
     this.records = this.reader.blocks.reduce((n, b) => n + b.records, 0);
     this.shiftNs = o.shiftNs ?? 0;
     this.exchShiftNs = BigInt(Math.round(o.exchShiftNs ?? 0));
