@@ -522,6 +522,8 @@ function nextBelow(side: usize, key: f64): f64 {
   let bits = load<u32>(side + BITS_AT + (word << 2)) & ((1 << bit) - 1);
   let base = key - <f64>bit;
   while (bits == 0) {
+    // A trap, not a loop without end, should levels and count ever disagree.
+    if (base < lowKeyOf(side)) unreachable();
     word = (word - 1) & WORD_MASK;
     base -= 32;
     bits = load<u32>(side + BITS_AT + (word << 2));
