@@ -65,7 +65,8 @@ export {
 export { microprice, micropriceAdjustment, topOfBook } from "./microprice";
 export { layoutHash, quote } from "./quote";
 export { regimeBatch } from "./regime";
-export { tapeRun, tapeRunBytes, tapeTimes, tapeTimesBytes } from "./tape-run";
+export { tapeRun, tapeRunBytes } from "./tape-run";
+export { tapeTimes, tapeTimesBytes } from "./tape-times";
 export {
   blendEffective,
   blendTotal,

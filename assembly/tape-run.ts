@@ -6,7 +6,7 @@
  * first one that is the host's. Nothing here decides; the same run without it gives the same journal (test/backtest/tape-run.test.ts).
  *
  * A record happens twice: at the venue (`exch`) and when it reaches us (`local`). Both walk decoded blocks of a tape file
- * (src/store/tape/file/format.ts), with the time of each record beside it. Sides are those of src/sim/recorded-side.ts.
+ * (src/store/tape/file/format.ts), with the time of each record beside it. The sides of a book are those of ./recorded-side, the times those of ./tape-times.
  *
  * Allocates: nothing.
  */
@@ -23,9 +23,9 @@ import {
 } from "./layout";
 import { step } from "./market";
 import { INBOX } from "./memory";
+import { bestKeyOf, canSetBest, countOf, lowKeyOf, setBest, update } from "./recorded-side";
+import { BODY_AT } from "./tape-times";
 
-/** From the start of a record to its struct body (BODY_AT of the format). */
-const BODY_AT: usize = 24;
 const OWN_MAX: i32 = 16;
 
 /** What host and kernel tell each other; f64 only, mirrored by `Word` in src/backtest/tape-run.ts. Times: ns, unless said. */
@@ -160,83 +160,6 @@ export function tapeRun(at: usize): void {
   s.localIndex = <f64>localIndex;
   s.lastNs = lastNs;
   s.records += records;
-}
-
-/** How the times of a block's records follow from their stamps; mirrored by `TIMES_WORDS` in src/backtest/tape-run.ts. */
-@unmanaged
-class Times {
-  block: f64;
-  end: f64;
-  exchTimes: f64;
-  localTimes: f64;
-  /** Newest times so far: neither runs back. */
-  stampedNs: f64;
-  arrivedNs: f64;
-  /** How long the last record with a stamp travelled. */
-  travelNs: f64;
-  /** Of the tape's base, in two words, and of the venue's clock from it. */
-  baseHi: f64;
-  baseLo: f64;
-  offsetNs: f64;
-  /** Without a leak test's shift. */
-  trueOffsetNs: f64;
-  /** A record arrives so long after it was received (1) or has happened (0). */
-  isFromRecv: f64;
-  delayNs: f64;
-}
-
-export function tapeTimesBytes(): usize {
-  return offsetof<Times>();
-}
-
-/** The times of all records of a block, as `TapeWindow` reckons them where a block is not wholly in range. */
-export function tapeTimes(at: usize): void {
-  const t = changetype<Times>(at);
-  const block = <usize>t.block;
-  const end = <usize>t.end;
-  const isFromRecv = t.isFromRecv == 1;
-  let exchAt = <usize>t.exchTimes;
-  let localAt = <usize>t.localTimes;
-  let stampedNs = t.stampedNs;
-  let arrivedNs = t.arrivedNs;
-  let travelNs = t.travelNs;
-  for (let start: usize = 0; start < end; ) {
-    const record = block + start;
-    const body = record + BODY_AT;
-    const kind = <i32>load<u16>(record);
-    start += 8 + <usize>load<u32>(record, 4);
-    if (kind == RecordKind.OwnOrder) {
-      store<f64>(exchAt, NaN);
-      store<f64>(localAt, NaN);
-    } else {
-      const hasStamp = kind != RecordKind.AssetCtx && kind != RecordKind.FeedStatus;
-      const recvAt = hasStamp ? body + 8 : body;
-      const recvNs = load<f64>(recvAt);
-      const lo = load<u32>(body);
-      const hi = load<i32>(body, 4);
-      const isStamped = hasStamp && (lo != 0 || hi != 0);
-      const happenedNs = isStamped
-        ? (<f64>hi - t.baseHi) * 4294967296 + (<f64>lo - t.baseLo) + t.offsetNs
-        : recvNs - travelNs;
-      if (isStamped) travelNs = max<f64>(0, recvNs - happenedNs);
-      if (happenedNs > stampedNs) stampedNs = happenedNs;
-      arrivedNs = max(arrivedNs, (isFromRecv ? recvNs : stampedNs) + t.delayNs);
-      store<f64>(exchAt, stampedNs);
-      store<f64>(localAt, arrivedNs);
-      if (!isStamped && (kind <= RecordKind.Bbo || kind == RecordKind.BookDelta)) {
-        const ns = t.baseLo + Math.floor(stampedNs - t.trueOffsetNs);
-        const carry = Math.floor(ns / 4294967296);
-        store<u32>(body, <u32>(ns - carry * 4294967296));
-        store<i32>(body, <i32>(t.baseHi + carry), 4);
-      }
-      store<f64>(recvAt, arrivedNs);
-    }
-    exchAt += 8;
-    localAt += 8;
-  }
-  t.stampedNs = stampedNs;
-  t.arrivedNs = arrivedNs;
-  t.travelNs = travelNs;
 }
 
 // ---- at the venue ----
@@ -392,141 +315,4 @@ function change(s: Run, at: usize, side: usize, key: f64, lots: f64): bool {
   far.lots = lots;
   s.farCount++;
   return true;
-}
-
-// ---- one side of a book: the common cases of RecordedSide ----
-
-const SPAN: i32 = 32768;
-const MASK: i32 = SPAN - 1;
-const WORD_MASK: usize = (SPAN >> 5) - 1;
-const FOOTROOM: f64 = SPAN >> 2;
-const LEVELS_AT: usize = 64;
-/** Size, then orders. */
-const LEVEL_SHIFT: usize = 4;
-const BITS_AT: usize = LEVELS_AT + ((<usize>SPAN) << LEVEL_SHIFT);
-
-function countOf(side: usize): f64 {
-  return load<f64>(side, 0);
-}
-
-function bestKeyOf(side: usize): f64 {
-  return load<f64>(side, 16);
-}
-
-function lowKeyOf(side: usize): f64 {
-  return load<f64>(side, 32);
-}
-
-function farCountOf(side: usize): f64 {
-  return load<f64>(side, 40);
-}
-
-function setCount(side: usize, v: f64): void {
-  store<f64>(side, v, 0);
-}
-
-function setBestLots(side: usize, v: f64): void {
-  store<f64>(side, v, 8);
-}
-
-function setBestKey(side: usize, v: f64): void {
-  store<f64>(side, v, 16);
-}
-
-function slotOf(key: f64): usize {
-  return <usize>(<i32>(<i64>key) & MASK);
-}
-
-function lotsAt(side: usize, slot: usize): usize {
-  return side + LEVELS_AT + (slot << LEVEL_SHIFT);
-}
-
-/** One level's new total; 0 removes it. @returns false, and nothing has changed, where the ring alone does not tell. */
-function update(side: usize, key: f64, lots: f64): bool {
-  const place = key - lowKeyOf(side);
-  if (!(place >= 0 && place < <f64>SPAN)) return false;
-  const slot = slotOf(key);
-  const at = lotsAt(side, slot);
-  const before = load<f64>(at);
-  if (lots > 0) {
-    store<f64>(at, lots);
-    store<u32>(at, 1, 8);
-    if (before == 0) appear(side, key, slot);
-    if (key == bestKeyOf(side)) setBestLots(side, lots);
-    return true;
-  }
-  if (before > 0) {
-    if (key == bestKeyOf(side)) return dropBest(side);
-    hide(side, slot);
-  }
-  return true;
-}
-
-function appear(side: usize, key: f64, slot: usize): void {
-  const word = side + BITS_AT + ((slot >> 5) << 2);
-  store<u32>(word, load<u32>(word) | (1 << (<u32>slot & 31)));
-  const count = countOf(side) + 1;
-  setCount(side, count);
-  if (count == 1) {
-    setBestKey(side, key);
-    store<f64>(side, key, 24);
-    // The first in the ring: what is far is deeper.
-  } else if (count - farCountOf(side) == 1 || key > bestKeyOf(side)) setBestKey(side, key);
-  else if (key < load<f64>(side, 24)) store<f64>(side, key, 24);
-}
-
-function hide(side: usize, slot: usize): void {
-  store<f64>(lotsAt(side, slot), 0);
-  const word = side + BITS_AT + ((slot >> 5) << 2);
-  store<u32>(word, load<u32>(word) & ~(1 << (<u32>slot & 31)));
-  setCount(side, countOf(side) - 1);
-}
-
-/** Takes the best level away. @returns false, and nothing has changed, when it is the ring's last or the ring should follow. */
-function dropBest(side: usize): bool {
-  const key = bestKeyOf(side);
-  const far = farCountOf(side);
-  const left = countOf(side) - 1 - far;
-  if (left <= 0) return false;
-  const next = nextBelow(side, key);
-  if (far > 0 && next - lowKeyOf(side) < FOOTROOM) return false;
-  hide(side, slotOf(key));
-  setBestKey(side, next);
-  setBestLots(side, load<f64>(lotsAt(side, slotOf(next))));
-  return true;
-}
-
-/** False where putting a new best in place would reach beyond the ring. */
-function canSetBest(side: usize, key: f64): bool {
-  const place = key - lowKeyOf(side);
-  return place >= 0 && place < <f64>SPAN && (farCountOf(side) == 0 || place >= FOOTROOM);
-}
-
-/** What was displayed better than the key is gone; the key has that size. `canSetBest` first. */
-function setBest(side: usize, key: f64, lots: f64): void {
-  const far = farCountOf(side);
-  while (countOf(side) > far && bestKeyOf(side) > key) {
-    const best = bestKeyOf(side);
-    hide(side, slotOf(best));
-    if (countOf(side) > far) setBestKey(side, nextBelow(side, best));
-  }
-  update(side, key, lots);
-  setBestLots(side, lots);
-}
-
-/** The next level in the ring that is worse than a key. There must be one. */
-function nextBelow(side: usize, key: f64): f64 {
-  const slot = slotOf(key);
-  const bit = <u32>slot & 31;
-  let word = slot >> 5;
-  let bits = load<u32>(side + BITS_AT + (word << 2)) & ((1 << bit) - 1);
-  let base = key - <f64>bit;
-  while (bits == 0) {
-    // A trap, not a loop without end, should levels and count ever disagree.
-    if (base < lowKeyOf(side)) unreachable();
-    word = (word - 1) & WORD_MASK;
-    base -= 32;
-    bits = load<u32>(side + BITS_AT + (word << 2));
-  }
-  return base + <f64>(31 - clz(bits));
 }

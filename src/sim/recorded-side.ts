@@ -30,7 +30,7 @@ const BITS_AT = LEVELS_AT + SPAN * LEVEL_BYTES;
 const ORDERS_STRIDE = LEVEL_BYTES / 4;
 const ORDERS_IN_LEVEL = 2;
 
-/** What one side takes of the memory it is given; a multiple of 8. Its layout is known to assembly/tape-run.ts, too. */
+/** What one side takes of the memory it is given; a multiple of 8. Its layout is known to assembly/recorded-side.ts, too. */
 export const RECORDED_SIDE_BYTES = BITS_AT + WORDS * 4;
 
 /** RECORDED_SIDE_BYTES of zeros at an offset that is a multiple of 8. */
