@@ -36,6 +36,9 @@ export class RecordQueue {
   private head = 0;
   private tail = 0;
   private readonly seqs: number[] = [];
+  /** The levels of a message share its stamp. */
+  private lastExchNs = Number.NaN;
+  private lastEpochNs = 0n;
 
   /** @param offset Told of every exchange time, for the clock offset of the recording. */
   constructor(
@@ -244,7 +247,11 @@ export class RecordQueue {
     const at = this.room(kind, asset, recvNs, bodyBytes);
     this.u8.fill(0, at, at + bodyBytes);
     if (!Number.isNaN(exchNs)) {
-      this.i64[at >> 3] = this.times.epochNs(exchNs);
+      if (exchNs !== this.lastExchNs) {
+        this.lastExchNs = exchNs;
+        this.lastEpochNs = this.times.epochNs(exchNs);
+      }
+      this.i64[at >> 3] = this.lastEpochNs;
       const offsetNs = recvNs - exchNs;
       if (offsetNs < this.offset.minNs) this.offset.minNs = offsetNs;
     }

@@ -64,6 +64,8 @@ function symbolOf(head: readonly string[], name: string): string {
   return FILE_NAME.exec(name)?.[2] ?? "";
 }
 
+const NO_LEVELS: ReadonlyMap<number, number> = new Map();
+
 /** The levels of one symbol, from native numbers to the tape's grid. */
 class Listing {
   readonly book = new DepthBook((diff) => this.write(diff));
@@ -93,20 +95,20 @@ class Listing {
   snapshot(bids: readonly number[], asks: readonly number[]): void {
     for (const side of [Side.Buy, Side.Sell] as const) this.sums[side].clear();
     this.message.begin(true);
-    this.side(Side.Buy, bids, () => 0);
-    this.side(Side.Sell, asks, () => 0);
+    this.side(Side.Buy, bids, NO_LEVELS);
+    this.side(Side.Sell, asks, NO_LEVELS);
     this.message.end();
   }
 
   /** The book is still as it was before the message. */
   private write(diff: DepthDiff): void {
     this.message.begin(false);
-    this.side(Side.Buy, diff.bids, (px) => this.book.bids.get(px) ?? 0);
-    this.side(Side.Sell, diff.asks, (px) => this.book.asks.get(px) ?? 0);
+    this.side(Side.Buy, diff.bids, this.book.bids);
+    this.side(Side.Sell, diff.asks, this.book.asks);
     this.message.end();
   }
 
-  private side(side: Side, levels: readonly number[], before: (px: number) => number): void {
+  private side(side: Side, levels: readonly number[], before: ReadonlyMap<number, number>): void {
     const { market, message, recvNs, exchNs, touched } = this;
     if (market.isNative) {
       for (let i = 0; i < levels.length; i += 2)
@@ -124,7 +126,7 @@ class Listing {
     for (let i = 0; i < levels.length; i += 2) {
       const px = levels[i]!;
       const ticks = this.ticks(px, side);
-      const change = this.lots(levels[i + 1]!, px) - this.lots(before(px), px);
+      const change = this.lots(levels[i + 1]!, px) - this.lots(before.get(px) ?? 0, px);
       const sum = (sums.get(ticks) ?? 0) + change;
       if (sum > 0) sums.set(ticks, sum);
       else sums.delete(ticks);
