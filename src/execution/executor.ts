@@ -40,7 +40,6 @@ import {
   type PositionSnapshot,
   type RecoverReport,
   type StopReport,
-  sleep,
 } from "./context.js";
 import { type AssetParams, Desk, type DeskCounts } from "./desk.js";
 import type { LadderView } from "./ladder-view.js";
@@ -50,6 +49,7 @@ import { Outbox } from "./outbox.js";
 import { QuotaGate } from "./quota-gate.js";
 import { Reactions } from "./reactions.js";
 import { type Plan, type ReconcileInput, reconcile } from "./reconcile.js";
+import { WayOut } from "./way-out.js";
 import { WindowCount } from "./window-count.js";
 
 export interface ExecutorOptions {
@@ -96,14 +96,6 @@ const TRIP_OF: Readonly<Record<MonitorName, TripReason>> = {
 /** Gate texts of kernel states, made once. */
 const KERNEL_GATE = new Map<number, string>([...KernelStatusName].map(([s, name]) => [s, `kernel: ${name}`]));
 
-/** How often a stop repeats its cancels before it says in the log that it goes on trying. */
-const STOP_RETRIES = 3;
-const STOP_POLL_MS = 20;
-const STOP_AUDIT_RETRY_MS = 250;
-const STOP_ASK_AGAIN_NS = 1e9;
-/** After the orders are gone, the closing figures may be asked for again this long. */
-const SETTLE_FOR_NS = 10e9;
-
 /**
  * From ladder to orders, for all assets of one account.
  *
@@ -136,10 +128,8 @@ export class Executor implements GatewayEvents {
   private lastAuditMonoNs = 0;
   private readonly quota: QuotaGate;
   private resyncRound = 0;
-  private windDownUntilMonoNs = Number.POSITIVE_INFINITY;
-  private windingDown: Promise<StopReport> | undefined;
+  private readonly wayOut: WayOut;
   private isKillSeen = false;
-  private isUnreachableLogged = false;
 
   constructor(options: ExecutorOptions) {
     const timings = { ...DEFAULT_TIMINGS, ...options.timings };
@@ -197,6 +187,19 @@ export class Executor implements GatewayEvents {
     });
     this.outbox.onRateLimited = () => reactions.onRateLimited();
     this.outbox.onRefused = (desk, code, text) => reactions.onRefused(desk, code, text);
+    this.wayOut = new WayOut(this.ctx, this.outbox, this.auditor, {
+      onBegin: () => {
+        this.phase = "stopping";
+        for (const desk of desks) this.setGate(desk, options.latch.isTripped() ? "killed" : "stopping");
+      },
+      pull: (asset, reason) => this.pull(asset, reason),
+      tend: (nowMonoNs) => this.tryTendOrders(nowMonoNs),
+      onCleared: () => {
+        this.phase = "stopped";
+      },
+      positionOf: (desk) => this.positionOf(desk),
+      onTrouble: (event, cause) => this.logFailure(event, cause),
+    });
     this.input = {
       instrument: first.instrument,
       bids: first.kept.bids,
@@ -245,9 +248,7 @@ export class Executor implements GatewayEvents {
    * whether anything of ours rests; reports. Safe to call more than once and while a kill is being carried out.
    */
   stop(): Promise<StopReport> {
-    const until = this.ctx.clock.monoNs() + this.ctx.timings.stopDeadlineMs * 1e6;
-    this.windDownUntilMonoNs = Math.min(this.windDownUntilMonoNs, until);
-    return this.windDown("stopping");
+    return this.wayOut.take("stopping", this.ctx.clock.monoNs() + this.ctx.timings.stopDeadlineMs * 1e6);
   }
 
   /**
@@ -803,11 +804,11 @@ export class Executor implements GatewayEvents {
       positions: this.ctx.desks.map((d) => ({ asset: d.instrument.coin, posLots: d.ledger.posLots })),
     });
     for (const desk of this.ctx.desks) this.setGate(desk, "killed");
-    this.windDown("killed").then(
+    this.wayOut.take("killed").then(
       (report) => this.hooks.onKilled?.(report),
       (cause: unknown) => {
         this.logFailure("Killed, but not cleared: check with the venue", cause);
-        this.hooks.onKilled?.(this.unknownEnd());
+        this.hooks.onKilled?.(this.wayOut.unknownEnd());
       },
     );
     return true;
@@ -868,116 +869,6 @@ export class Executor implements GatewayEvents {
     } catch (cause) {
       this.ctx.latch.trip(KillReason.UnhandledError);
       this.logFailure("Tending orders failed", cause);
-    }
-  }
-
-  // ── way out ─────────────────────────────────────────────────────────────────────────────────────────────────────────
-
-  private windDown(why: "stopping" | "killed"): Promise<StopReport> {
-    this.windingDown ??= this.runDown(why);
-    return this.windingDown;
-  }
-
-  private async runDown(why: string): Promise<StopReport> {
-    const { ctx } = this;
-    const startNs = ctx.clock.monoNs();
-    this.phase = "stopping";
-    for (const desk of ctx.desks) {
-      this.setGate(desk, ctx.latch.isTripped() ? "killed" : "stopping");
-      this.pull(desk.asset, why);
-    }
-    let attempts = 1;
-    let nextAttemptNs = startNs + ctx.timings.cancelRetryMs * 1e6;
-    let resting = -1;
-    let nextRoundNs = startNs;
-    while (resting !== 0) {
-      const now = ctx.clock.monoNs();
-      if (now >= this.windDownUntilMonoNs) break;
-      for (const desk of ctx.desks) {
-        for (const o of ctx.book.ofAsset(desk.asset)) if (!o.isTerminal) o.wantCancel = true;
-      }
-      this.tryTendOrders(now);
-      if (now >= nextAttemptNs) {
-        nextAttemptNs = now + ctx.timings.cancelRetryMs * 1e6;
-        attempts++;
-        if (attempts === STOP_RETRIES + 2) {
-          ctx.log("warn", "Cancels still unconfirmed", { live: this.liveOrders, attempts });
-        }
-      }
-      if (now >= nextRoundNs) {
-        // A question whose answer is lost must not cost the time of three.
-        nextRoundNs = now + STOP_ASK_AGAIN_NS;
-        void this.askResting().then((seen) => {
-          const isQuiet = !this.outbox.hasOpeningInFlight && ctx.book.liveCount === 0;
-          // Nothing may be on its way either: an order that lands after the answer would be left behind.
-          if (seen === 0 && isQuiet) resting = 0;
-          nextRoundNs = ctx.clock.monoNs() + (isQuiet && ctx.orphans.size === 0 ? 100e6 : 500e6);
-        });
-      }
-      if (resting !== 0) await sleep(ctx.timers, STOP_POLL_MS);
-    }
-    await this.settleFills();
-    this.phase = "stopped";
-    for (const desk of ctx.desks) desk.markouts.finish();
-    const report: StopReport = {
-      isClean: resting === 0,
-      isKilled: ctx.latch.isTripped(),
-      killReason: ctx.latch.reason(),
-      // The venue never said: what we believe, or -1 when even that is nothing.
-      restingOrdersAtExit: resting === 0 ? 0 : this.liveOrders || -1,
-      cancelAttempts: attempts,
-      elapsedMs: (ctx.clock.monoNs() - startNs) / 1e6,
-      positions: ctx.desks.map((d) => this.positionOf(d)),
-    };
-    ctx.log(report.isClean ? "info" : "error", "Stopped", {
-      restingOrders: report.restingOrdersAtExit,
-      cancelAttempts: attempts,
-    });
-    return report;
-  }
-
-  /** A report for a way out that failed itself. */
-  private unknownEnd(): StopReport {
-    return {
-      isClean: false,
-      isKilled: true,
-      killReason: this.ctx.latch.reason(),
-      restingOrdersAtExit: -1,
-      cancelAttempts: 0,
-      elapsedMs: 0,
-      positions: this.ctx.desks.map((d) => this.positionOf(d)),
-    };
-  }
-
-  /** Number of our orders that the venue lists; -1 when it does not answer. */
-  private async askResting(): Promise<number> {
-    try {
-      const open = await this.auditor.ourOpenOrders();
-      for (const u of open) {
-        const o = this.ctx.book.get(u.cloid!);
-        // Believed gone, yet listed: the answer may be older than the cancel. Ask for it by name.
-        if (o?.isTerminal && !o.isClosedByUpdate) this.auditor.query(o);
-      }
-      return open.length;
-    } catch (cause) {
-      if (!this.isUnreachableLogged) this.logFailure("Open orders unknown", cause);
-      this.isUnreachableLogged = true;
-      return -1;
-    }
-  }
-
-  /** The last fills, and one comparison with the venue's position, so that the closing figures are right. */
-  private async settleFills(): Promise<void> {
-    const untilNs = this.ctx.clock.monoNs() + SETTLE_FOR_NS;
-    for (;;) {
-      try {
-        await this.auditor.resync();
-        return;
-      } catch (cause) {
-        this.logFailure("Closing audit failed", cause);
-      }
-      if (this.ctx.clock.monoNs() >= untilNs) return;
-      await sleep(this.ctx.timers, STOP_AUDIT_RETRY_MS);
     }
   }
 
