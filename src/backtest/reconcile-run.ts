@@ -63,7 +63,7 @@ export async function reconcileRun(o: ReconcileOptions): Promise<RunReconciliati
     for (const instrument of setup.instruments) {
       const { coin } = instrument;
       const market = readTapeMarket(tape, coin);
-      const { summary, series } = await runBacktest({
+      const { summary, series, startMs } = await runBacktest({
         tapes: [tape],
         coin,
         config: setup.config,
@@ -74,7 +74,6 @@ export async function reconcileRun(o: ReconcileOptions): Promise<RunReconciliati
         latency: models.latency,
         equityUsd: setup.accountValueUsd,
       });
-      const startMs = Date.parse(summary.from);
       const tapeFromMs = tapeStartMs(tape);
       // The exchange of a paper run stamps on our clock.
       const offsetMs = paper === undefined ? market.clockOffsetMs : 0;
@@ -87,7 +86,7 @@ export async function reconcileRun(o: ReconcileOptions): Promise<RunReconciliati
           instrument,
           live: live.map((f) => ({ ...f, tMs: f.exchMs + offsetMs })),
           backtest: series.fills.map((f) => ({
-            tMs: startMs + f.tMs,
+            tMs: startMs! + f.tMs,
             side: f.side === "B" ? Side.Buy : Side.Sell,
             px: f.px,
             sz: f.sz,
@@ -175,6 +174,9 @@ function tapeStartMs(path: string): number {
   return Number(BigInt(reader.meta.baseWallNs) / 1_000_000n) + (reader.span?.[0] ?? 0) / 1e6;
 }
 
+/** Milliseconds since the epoch are a quarter of a microsecond coarse, and either side's are sums. */
+const SAME_MOMENT_MS = 1e-3;
+
 /** Mid by our clock's time; before the first price the first, at Infinity the last. */
 function midLookup({ events, clockOffsetMs }: TapeMarket, scale: number): (tMs: number) => number {
   const at: number[] = [];
@@ -191,7 +193,7 @@ function midLookup({ events, clockOffsetMs }: TapeMarket, scale: number): (tMs: 
     let hi = at.length;
     while (lo < hi) {
       const m = (lo + hi) >> 1;
-      if (at[m]! <= tMs) lo = m + 1;
+      if (at[m]! <= tMs + SAME_MOMENT_MS) lo = m + 1;
       else hi = m;
     }
     return mids[Math.max(0, lo - 1)] ?? 0;

@@ -68,6 +68,8 @@ export const REALISTIC_FEES: FeesBps = { makerBps: 1.5, takerBps: 4.5 };
 export interface BacktestResult {
   readonly summary: BacktestSummary;
   readonly series: BacktestSeries;
+  /** What the series counts from, ms since the epoch with fraction; `summary.from` is whole milliseconds. */
+  readonly startMs?: number;
   /** Of the two steps of each record (at the exchange, and reaching us) those that the kernel took alone. */
   readonly skippedSteps?: number;
 }
@@ -331,8 +333,10 @@ class BacktestRun {
     await this.gateway.close();
     this.recorder.end(this.tMs(endNs), this.row());
     const series = this.recorder.finish();
+    const startMs = this.baseMs + this.startNs / 1e6;
     return {
       series,
+      startMs,
       skippedSteps: this.skippedSteps,
       summary: summarise({
         options: o,
@@ -344,7 +348,7 @@ class BacktestRun {
         equityStartUsd: o.equityUsd ?? DEFAULT_EQUITY_USD,
         equityEndUsd: this.equityUsd(),
         fundingUsd: this.fundingUsd(),
-        startMs: this.baseMs + this.startNs / 1e6,
+        startMs,
         endMs: this.baseMs + endNs / 1e6,
         events: this.events,
         levelUpdates: this.levelUpdates,

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { type BacktestOptions, runBacktest, ZERO_LATENCY } from "../../src/backtest/index.js";
 import { configSchema } from "../../src/config/schema.js";
-import { JournalReader, listJournals } from "../../src/store/index.js";
+import { JournalReader, listJournals, RecordCursor, TapeFileReader } from "../../src/store/index.js";
 import { BASE_MS, writeTape } from "./tapes.js";
 
 let dir: string;
@@ -42,6 +42,31 @@ describe("backtest", () => {
     const held = series.fills.reduce((sum, f) => sum + (f.side === "B" ? f.sz : -f.sz), 0);
     expect(held).toBeCloseTo(summary.position, 9);
     expect(cash + held * series.midPx.at(-1)!).toBeCloseTo(summary.netPnlUsd, 1);
+  });
+
+  test("its fills happen at the times of records, counted from its exact start", async () => {
+    const more = { latency: ZERO_LATENCY, fromMs: BASE_MS + 5_000 };
+    const { summary, series, startMs } = await runBacktest(options(more));
+    expect(startMs! % 1).not.toBe(0);
+    expect(Math.abs(startMs! - Date.parse(summary.from))).toBeLessThan(1);
+    const happened = new Set<number>();
+    const reader = new TapeFileReader(path);
+    const cursor = new RecordCursor();
+    for (let b = reader.nextBlock(); b !== undefined; b = reader.nextBlock()) {
+      cursor.load(b);
+      // Microseconds; this tape's clocks agree.
+      while (cursor.next()) happened.add(Math.round(Number(b.i64[cursor.at >> 3]!) / 1e3));
+    }
+    reader.close();
+    expect(series.fills.length).toBeGreaterThan(0);
+    for (const { tMs, isMaker } of series.fills) {
+      const us = Math.round((startMs! + tMs) * 1e3);
+      if (isMaker)
+        expect(
+          [us - 1, us, us + 1].some((x) => happened.has(x)),
+          `${us}`,
+        ).toBe(true);
+    }
   });
 
   test("same options, same journal; another seed, other latencies, another journal", async () => {

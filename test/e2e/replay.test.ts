@@ -183,12 +183,17 @@ describe("a recorded run through this build", () => {
       .finished;
     expect(code, out).toBe(0);
     const { markets } = JSON.parse(out) as RunReconciliation;
-    const { pnl: p, liveFills, matchedShare } = markets[0]!;
+    const { pnl: p, liveFills, matchedShare, lines } = markets[0]!;
     expect(liveFills).toBe(calm.summary()["fills"]);
     expect(p.missedUsd + p.extraUsd + p.priceUsd + p.latencyUsd + p.feesUsd + p.fundingUsd).toBeCloseTo(
       p.gapUsd,
       9,
     );
+    // The venue stamps whole milliseconds, fills and records alike: one moment is told the same by both, to the microsecond.
+    for (const { liveMs, backtestMs } of lines) {
+      const awayMs = liveMs === null || backtestMs === null ? 0 : Math.abs(liveMs - backtestMs);
+      if (awayMs < 0.999) expect(awayMs).toBeLessThan(0.001);
+    }
     // A handful of fills in real time, whose share that matches is chance; on a virtual clock all of them do (backtest/paper.test.ts).
     if (liveFills >= 8) expect(matchedShare).toBeGreaterThan(0);
   });
