@@ -73,7 +73,22 @@ export function ownSteps(facts: RunFacts): OwnStep[] {
     const about = { asset, cloid, side, px, sz, oid, recvMs, exchMs, sentMs: sentOf.get(cloid) ?? 0 };
     steps.push({ ...about, event: OwnOrderEvent.Fill, fill: { tid, feeUsd, startPos, isMaker } });
   }
-  return steps.sort((a, b) => a.recvMs - b.recvMs);
+  return withOrders(steps.sort((a, b) => a.recvMs - b.recvMs));
+}
+
+/** A cancel names its order and nothing else: what is known of that by then. */
+function withOrders(steps: readonly OwnStep[]): OwnStep[] {
+  const known = new Map<string, Pick<OwnStep, "side" | "px" | "sz" | "oid">>();
+  return steps.map((step) => {
+    const { event, cloid, side, px } = step;
+    const before = known.get(cloid);
+    const oid = step.oid || (before?.oid ?? 0);
+    if (px === 0) return before === undefined ? step : { ...step, ...before, oid };
+    const left = (before?.sz ?? step.sz) - step.sz;
+    const sz = event === OwnOrderEvent.Fill ? Math.round(left * 1e9) / 1e9 : step.sz;
+    known.set(cloid, { side, px, sz, oid });
+    return step;
+  });
 }
 
 /** The step as a record's body. @param monoZeroMs wall clock at zero of the tape's monotonic one. */
