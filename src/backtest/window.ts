@@ -143,6 +143,9 @@ export class TapeWindow {
           `${r.path} counts time from another moment than ${first.path}: join them with \`market-maker tape merge\` first`,
         );
     }
+    this.readers.forEach((r, i) => {
+      if (i > 0) checkFollows(r, this.readers[i - 1]!);
+    });
     this.hasState = o.fromNs !== undefined && hasState(first, o.arena);
     if (o.fromNs !== undefined && !this.hasState) for (const r of this.readers) r.seek(o.fromNs);
     this.totalRecords = this.readers.reduce((n, r) => n + r.blocks.reduce((m, b) => m + b.records, 0), 0);
@@ -363,6 +366,28 @@ export class TapeWindow {
     i32[word] = ns - carry * 4_294_967_296;
     i32[word + 1] = baseHi + carry;
   }
+}
+
+/** Our own orders' records may stand a little after younger ones of the market. */
+const OVERLAP_MAX_NS = 1e9;
+
+/** @throws {TapeError} When a file is not of the markets of the one before, or of the same time: neither would be played as it was. */
+function checkFollows(next: TapeFileReader, before: TapeFileReader): void {
+  const markets = ({ meta }: TapeFileReader): string =>
+    JSON.stringify(meta.instruments.map((i) => [i.asset, i.coin, i.pxDecimals, i.szDecimals]));
+  if (markets(next) !== markets(before))
+    throw new TapeError(
+      "ambiguous",
+      `${next.path} and ${before.path} hold different markets or grids: join them with \`market-maker tape merge\` first`,
+    );
+  if (next.span === undefined || before.span === undefined) return;
+  // What a file of a series repeats of the one before has kept its times.
+  const sinceNs = (next.meta.repeated ?? 0) > 0 ? next.span[1] : next.span[0];
+  if (sinceNs < before.span[1] - OVERLAP_MAX_NS)
+    throw new TapeError(
+      "ambiguous",
+      `${next.path} does not follow ${before.path} in time: give files in their order, each once`,
+    );
 }
 
 /** Whether the book is told by changes: then a start in the middle needs what was before. */

@@ -6,6 +6,7 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { FeedDist } from "../../src/backtest/latency.js";
 import { TapeWindow } from "../../src/backtest/window.js";
 import { Rng } from "../../src/domain/index.js";
+import { cutTape } from "../../src/store/tape/tools/index.js";
 import { writeTape } from "./tapes.js";
 
 let dir: string;
@@ -84,6 +85,21 @@ describe("two readers of one tape", () => {
     const slow = walk({ kind: "constant", ms: 5_000 }).maxKeptBlocks;
     expect(slow).toBeGreaterThan(2);
     expect(slow).toBeLessThan(30);
+  });
+
+  test("files of one tape follow each other, and nothing else is taken for that", async () => {
+    const at = (name: string): string => join(dir, `${name}.mmt`);
+    await cutTape({ input: path, out: at("early"), toNs: 30e9 });
+    await cutTape({ input: path, out: at("late"), fromNs: 30e9 });
+    await cutTape({ input: path, out: at("whole") });
+    writeTape(at("otherGrid"), { seconds: 90, seed: 1, grid: [2, 5] });
+    const open = (...paths: string[]): void =>
+      new TapeWindow({ paths, feed: { kind: "tape", floorMs: 0 }, rng: new Rng(5) }).close();
+    expect(() => open(at("early"), at("late"))).not.toThrow();
+    expect(() => open(at("late"), at("early"))).toThrow(/early.mmt does not follow .*late.mmt in time/);
+    expect(() => open(at("early"), at("early"))).toThrow(/does not follow/);
+    expect(() => open(at("early"), at("whole"))).toThrow(/does not follow/);
+    expect(() => open(at("early"), at("otherGrid"))).toThrow(/hold different markets or grids/);
   });
 
   test("a part of the tape is the records received in it", () => {
