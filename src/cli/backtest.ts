@@ -2,7 +2,7 @@ import { writeFileSync } from "node:fs";
 import { basename } from "node:path";
 import { Command } from "commander";
 import type { BacktestOptions, BacktestSummary } from "../backtest/index.js";
-import { integer } from "./arguments.js";
+import { integer, outputFile } from "./arguments.js";
 import { type AssumedFlags, assumed, assumedOptions, time } from "./assumed-options.js";
 import { progressBar } from "./progress.js";
 
@@ -37,9 +37,9 @@ export function backtestCommand(): Command {
     .option("--seed <n>", "of everything random: latencies, ids", integer(0, 2 ** 31 - 1), 1);
   return assumedOptions(command)
     .option("--journal <dir>", "write the run's journal into this folder")
-    .option("--summary <file>", "write a JSON summary")
-    .option("--report <file>", "write an HTML report")
-    .option("--save <file>", "keep the run for `market-maker report` (.json or .json.gz)")
+    .option("--summary <file>", "write a JSON summary", outputFile)
+    .option("--report <file>", "write an HTML report", outputFile)
+    .option("--save <file>", "keep the run for `market-maker report` (.json or .json.gz)", outputFile)
     .option(
       "--leak-tests",
       "put the run to tests that it would fail if it knew its future: a dozen more runs; --report does so too",

@@ -51,6 +51,22 @@ describe("market-maker report", () => {
 });
 
 describe("market-maker backtest", () => {
+  test.each(["--report", "--save", "--summary"])(
+    "%s into a folder that is not there is told before the run",
+    async (flag) => {
+      const tape = join(dir, "t.mmt");
+      writeTape(tape, { seconds: 5, seed: 3 });
+      const command = backtestCommand()
+        .exitOverride()
+        .configureOutput({ writeErr: () => {} });
+      const file = join(dir, "none", "r.json");
+      await expect(command.parseAsync(["--tape", tape, flag, file], { from: "user" })).rejects.toThrow(
+        /none is no folder that can be written to/,
+      );
+      expect(printed).toBe("");
+    },
+  );
+
   test("--report, --save and --leak-tests: the report shows the tests, the saved run loads", async () => {
     const tape = join(dir, "t.mmt");
     writeTape(tape, { seconds: 30, seed: 3 });

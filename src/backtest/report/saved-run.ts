@@ -8,7 +8,7 @@
  * NaN (no quote on a side, a markout beyond the end) is null in the file. Numbers keep every digit: a run loaded is equal to the
  * run saved.
  */
-import { readFileSync, renameSync, writeFileSync } from "node:fs";
+import { readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { gunzipSync, gzipSync } from "node:zlib";
 import {
   type BacktestSeries,
@@ -75,6 +75,7 @@ export function writeWhole(path: string, bytes: string | Uint8Array): void {
     writeFileSync(part, bytes);
     renameSync(part, path);
   } catch (cause) {
+    rmSync(part, { force: true });
     throw new SavedRunError(`${path} cannot be written: ${(cause as Error).message}`, { cause });
   }
 }
