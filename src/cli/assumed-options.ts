@@ -1,4 +1,4 @@
-import { type Command, InvalidArgumentError } from "commander";
+import { type Command, InvalidArgumentError, Option } from "commander";
 import type { Dist, FeedDist, FeesBps, LatencySpec } from "../backtest/index.js";
 import type { QueueModelSpec } from "../sim/index.js";
 import { number } from "./arguments.js";
@@ -25,6 +25,9 @@ export interface Assumed {
   readonly assumptions: readonly string[];
 }
 
+/** What one option says must not be said otherwise by another. */
+const LATENCIES = ["feedLatency", "orderLatency", "ackLatency"] as const;
+
 export function assumedOptions(command: Command): Command {
   return command
     .option("--maker-bps <bps>", "maker fee; negative: a rebate", number(-10, 100), 1.5)
@@ -41,8 +44,14 @@ export function assumedOptions(command: Command): Command {
       "lognormal:40:0.4",
     )
     .option("--ack-latency <dist>", "answers and fills to us, in the same words", "lognormal:20:0.4")
-    .option("--fitted <file>", "latencies and queue model as market-maker fit found them")
-    .option("--zero-latency", "all three 0: what no real maker has")
+    .addOption(
+      new Option("--fitted <file>", "latencies and queue model as market-maker fit found them").conflicts([
+        "queue",
+        "zeroLatency",
+        ...LATENCIES,
+      ]),
+    )
+    .addOption(new Option("--zero-latency", "all three 0: what no real maker has").conflicts([...LATENCIES]))
     .option("--equity <usd>", "account value at the start", number(1, 1e12), 100_000);
 }
 

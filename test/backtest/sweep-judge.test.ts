@@ -72,6 +72,10 @@ describe("folds", () => {
   test("a tape too short for the parts is refused with what to do", () => {
     const span = { fromMs: 0, toMs: 60_000 };
     expect(() => planFolds(span, { folds: 4, trainShare: 0.6, holdoutShare: 0.2 })).toThrow(/fewer folds/);
+    const nothing = { fromMs: span.toMs, toMs: span.fromMs };
+    expect(() => planFolds(nothing, { folds: 4, trainShare: 0.6, holdoutShare: 0.2 })).toThrow(
+      /nothing of the time that was asked for/,
+    );
   });
 });
 

@@ -51,6 +51,20 @@ describe("market-maker report", () => {
 });
 
 describe("market-maker backtest", () => {
+  test.each([
+    ["--fitted", "f.json", "--queue", "log"],
+    ["--fitted", "f.json", "--order-latency", "90"],
+    ["--fitted", "f.json", "--zero-latency"],
+    ["--zero-latency", "--ack-latency", "90"],
+  ])("%s is not told one thing by two options", async (...words) => {
+    const command = backtestCommand()
+      .exitOverride()
+      .configureOutput({ writeErr: () => {} });
+    await expect(command.parseAsync(["--tape", "t.mmt", ...words], { from: "user" })).rejects.toThrow(
+      /cannot be used with option/,
+    );
+  });
+
   test.each(["--report", "--save", "--summary"])(
     "%s into a folder that is not there is told before the run",
     async (flag) => {

@@ -42,6 +42,7 @@ export const PART_MIN_MS = 5_000;
 /** @throws {RangeError} When the span is too short for the parts. */
 export function planFolds(span: Part, o: FoldOptions): FoldPlan {
   const totalMs = span.toMs - span.fromMs;
+  if (!(totalMs > 0)) throw new RangeError("the tape holds nothing of the time that was asked for");
   const embargoMs = Math.max(1, Math.floor(o.embargoMs ?? Math.min(EMBARGO_MS, totalMs / 50)));
   const holdoutMs = Math.floor(totalMs * o.holdoutShare);
   const endMs = o.holdoutShare > 0 ? span.toMs - holdoutMs - embargoMs : span.toMs;
