@@ -1,6 +1,13 @@
 import { existsSync, renameSync, rmSync, statSync } from "node:fs";
 import { Command, InvalidArgumentError, Option } from "commander";
-import { FILE_EXTENSION, findRunJournal, isRunJournal, TapeFileReader } from "../store/index.js";
+import {
+  FILE_EXTENSION,
+  findRunJournal,
+  isRunJournal,
+  RecordCursor,
+  recvOffset,
+  TapeFileReader,
+} from "../store/index.js";
 import {
   convertToTape,
   filesOf,
@@ -146,7 +153,7 @@ function cutCommand(): Command {
       const { cutTape } = await import("../store/tape/tools/index.js");
       const reader = new TapeFileReader(input);
       const base = BigInt(reader.meta.baseWallNs);
-      const startNs = reader.span?.[0] ?? 0;
+      const startNs = startOf(reader);
       reader.close();
       const fromNs = flags.from === undefined ? undefined : timeOf(flags.from, base, startNs);
       const toNs = flags.to === undefined ? undefined : timeOf(flags.to, base, startNs);
@@ -166,6 +173,16 @@ function cutCommand(): Command {
       say(`${out}: ${stats.records} records, ${stats.fileBytes} bytes`);
       if (flags.repair === true) sayRepairs(out);
     });
+}
+
+/** Of what the file itself has received: what it repeats of the one before it in its series is older. */
+function startOf(reader: TapeFileReader): number {
+  const { repeated = 0 } = reader.meta;
+  const first = reader.nextBlock();
+  const cursor = new RecordCursor();
+  if (first !== undefined) cursor.load(first);
+  for (let i = 0; i <= repeated; i++) if (!cursor.next()) return reader.span?.[0] ?? 0;
+  return first!.f64[(cursor.at + recvOffset(cursor.kind)) >> 3]!;
 }
 
 function sayRepairs(path: string): void {

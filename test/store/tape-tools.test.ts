@@ -350,6 +350,33 @@ describe("the seam between two tapes", () => {
     await mergeTapes({ inputs: [at("next")], out: at("alone") });
     expect(story(at("alone"))).toHaveLength(3);
   });
+
+  test("pieces of a recording's later file count what they repeat, and lose nothing behind the file before", async () => {
+    write(at("first"), (q) => {
+      snapshot(q, 0, 1 * MS);
+      snapshot(q, 1, 1 * MS);
+    });
+    write(
+      at("next"),
+      (q) => {
+        snapshot(q, 0, 1 * MS);
+        snapshot(q, 1, 1 * MS);
+        for (let i = 1; i <= 6; i++) q.trade(i % 2, 9_000 * MS + i * MS, 0, 100, 1, Side.Buy, i);
+      },
+      { repeated: 4 },
+    );
+    const trades = (path: string): number =>
+      bytesOf(path).filter((line) => line.startsWith(`${RecordKind.Trade} `)).length;
+    const repeatedOf = (name: string): number | undefined => new TapeFileReader(at(name)).meta.repeated;
+
+    await cutTape({ input: at("next"), out: at("btc"), coins: ["BTC"] });
+    expect([repeatedOf("btc"), trades(at("btc"))]).toEqual([2, 3]);
+    await cutTape({ input: at("next"), out: at("late"), fromNs: 9_002.5 * MS });
+    expect([repeatedOf("late"), trades(at("late"))]).toEqual([undefined, 4]);
+    expect(new TapeFileReader(at("late")).meta.cut!.openingRecords).toBe(4);
+    await mergeTapes({ inputs: [at("first"), at("late")], out: at("both") });
+    expect(trades(at("both"))).toBe(4);
+  });
 });
 
 describe("verify", () => {

@@ -47,9 +47,11 @@ export async function cutTape(o: CutOptions): Promise<TapeWriterStats> {
     skipDamaged: o.repair === true,
   });
   const states = instruments.map((i) => new MarketState(i));
-  const { layoutHash: _hash, cut: earlier, ...about } = meta;
+  const { layoutHash: _hash, cut: earlier, repeated: _repeated, ...about } = meta;
+  let repeated = 0;
   const piece = (openingRecords: number): Omit<TapeMeta, "layoutHash"> => ({
     ...about,
+    ...(repeated > 0 ? { repeated } : {}),
     instruments,
     // Edges that were not asked for stay those of the tape.
     cut: {
@@ -70,8 +72,10 @@ export async function cutTape(o: CutOptions): Promise<TapeWriterStats> {
       const damage = new Damage(source, writer, instruments);
       await copying(source, o.onProgress, writer, () => {
         if (source.recvNs >= toNs) return false;
+        const isState = source.isRepeated && Number.isFinite(fromNs);
+        if (source.isRepeated && !isState) repeated++;
         if (o.repair === true) damage.copy();
-        else if (source.recvNs < fromNs) states[source.asset]!.apply(source);
+        else if (source.recvNs < fromNs || isState) states[source.asset]!.apply(source);
         else {
           open();
           append(source, writer);

@@ -84,6 +84,10 @@ export class FileSource implements RecordSource {
   get bodyBytes(): number {
     return this.cursor.bodyBytes;
   }
+  /** Told by the file before it in its series, too (`TapeMeta.repeated`). */
+  get isRepeated(): boolean {
+    return this.done <= (this.reader.meta.repeated ?? 0);
+  }
   get share(): number {
     return this.records === 0 ? 1 : Math.min(1, this.done / this.records);
   }
