@@ -76,8 +76,9 @@ export function tapeFacts(
       if (midPx > 0) return { baseMs, listing, midPx, isOrderLevel };
     }
     const from = fromMs === undefined ? "" : ` from ${isoOf(fromMs)} on`;
-    const end = isoOf(baseMs + (reader.span?.[1] ?? 0) / 1e6);
-    throw new TapeError("no_book", `${path}: no price of ${listing.coin} in it${from}; it ends at ${end}`);
+    const end =
+      reader.span === undefined ? "it is empty" : `it ends at ${isoOf(baseMs + reader.span[1] / 1e6)}`;
+    throw new TapeError("no_book", `${path}: no price of ${listing.coin} in it${from}; ${end}`);
   } finally {
     reader.close();
   }

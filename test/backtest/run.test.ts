@@ -152,6 +152,9 @@ describe("backtest", () => {
     await expect(run({ fromMs: BASE_MS + 185_000 })).rejects.toThrow(
       /no price of BTC in it from 2026-01-05T10:03:05.000Z on; it ends at 2026-01-05T10:0[23]/,
     );
+    const empty = join(dir, "empty.mmt");
+    writeTape(empty, { seconds: 0, seed: 1 });
+    await expect(run({ tapes: [empty] })).rejects.toThrow(/no price of BTC in it; it is empty/);
     await expect(run({ fromMs: BASE_MS + 5_000, toMs: BASE_MS + 4_000 })).rejects.toThrow(
       "the start, 2026-01-05T10:00:05.000Z, is not before the end, 2026-01-05T10:00:04.000Z",
     );
