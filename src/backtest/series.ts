@@ -129,6 +129,8 @@ export class SeriesRecorder {
   /** Time between samples, ms. */
   stepMs: number;
   nextMs = Number.NEGATIVE_INFINITY;
+  /** The first change of the mid from this time on is some fill's markout. */
+  nextMarkoutMs = Number.POSITIVE_INFINITY;
   readonly fills: FillRow[] = [];
   /** By horizon: the first fill whose markout is still to come. */
   private readonly waiting: number[] = MARKOUT_MS.map(() => 0);
@@ -184,6 +186,7 @@ export class SeriesRecorder {
 
   addFill(fill: Omit<FillRow, "markoutBps" | "restedMs"> & { readonly oid: number }): void {
     const { tMs } = fill;
+    this.nextMarkoutMs = Math.min(this.nextMarkoutMs, tMs + MARKOUT_MS[0]);
     // Named one by one: copies of a rest have a hidden class each, which is larger than the fill.
     this.fills.push({
       tMs,
@@ -239,19 +242,12 @@ export class SeriesRecorder {
     return this.depths.find((row) => row.toBps === null || bps < row.toBps)!;
   }
 
-  /** The first change of the mid from this time on is some fill's markout. */
-  get nextMarkoutMs(): number {
-    let next = Number.POSITIVE_INFINITY;
-    for (let h = 0; h < MARKOUT_MS.length; h++) {
-      const fill = this.fills[this.waiting[h]!];
-      if (fill !== undefined) next = Math.min(next, fill.tMs + MARKOUT_MS[h]!);
-    }
-    return next;
-  }
-
   /** The mid is this from now on. Cheap when no markout is due. */
   onMid(tMs: number, midPx: number): void {
     const { fills, waiting } = this;
+    // Rounding must not make one late.
+    if (tMs < this.nextMarkoutMs - 1e-6) return;
+    this.nextMarkoutMs = Number.POSITIVE_INFINITY;
     for (let h = 0; h < MARKOUT_MS.length; h++) {
       for (let i = waiting[h]!; i < fills.length; i = ++waiting[h]!) {
         const fill = fills[i]!;
@@ -259,6 +255,8 @@ export class SeriesRecorder {
         const way = fill.side === "B" ? 1 : -1;
         fill.markoutBps[h] = ((way * (midPx - fill.midPx)) / fill.midPx) * 1e4;
       }
+      const next = fills[waiting[h]!];
+      if (next !== undefined) this.nextMarkoutMs = Math.min(this.nextMarkoutMs, next.tMs + MARKOUT_MS[h]!);
     }
   }
 
