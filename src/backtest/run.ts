@@ -331,6 +331,7 @@ class BacktestRun {
     const report = this.killed ?? (await time.settle(this.engine.stop()));
     stopAlive();
     await this.gateway.close();
+    if (this.midPx > 0) this.recorder.onMid(this.tMs(endNs), this.midPx);
     this.recorder.end(this.tMs(endNs), this.row());
     const series = this.recorder.finish();
     const startMs = this.baseMs + this.startNs / 1e6;
@@ -422,8 +423,9 @@ class BacktestRun {
 
   private setMid(midPx: number): void {
     if (midPx === this.midPx) return;
+    const beforePx = this.midPx;
     this.midPx = midPx;
-    this.recorder.onMid(this.tMs(this.time.monoNs()), midPx);
+    this.recorder.onMid(this.tMs(this.time.monoNs()), midPx, beforePx);
   }
 
   private tMs(ns: number): number {

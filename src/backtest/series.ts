@@ -242,8 +242,11 @@ export class SeriesRecorder {
     return this.depths.find((row) => row.toBps === null || bps < row.toBps)!;
   }
 
-  /** The mid is this from now on. Cheap when no markout is due. */
-  onMid(tMs: number, midPx: number): void {
+  /**
+   * The mid is this from now on. Cheap when no markout is due.
+   * @param beforePx what it was until now: of a horizon that has passed since the last change, the mid that stood then.
+   */
+  onMid(tMs: number, midPx: number, beforePx = midPx): void {
     const { fills, waiting } = this;
     // Rounding must not make one late.
     if (tMs < this.nextMarkoutMs - 1e-6) return;
@@ -251,9 +254,11 @@ export class SeriesRecorder {
     for (let h = 0; h < MARKOUT_MS.length; h++) {
       for (let i = waiting[h]!; i < fills.length; i = ++waiting[h]!) {
         const fill = fills[i]!;
-        if (tMs - fill.tMs < MARKOUT_MS[h]!) break;
+        const sinceMs = tMs - fill.tMs - MARKOUT_MS[h]!;
+        if (sinceMs < 0) break;
         const way = fill.side === "B" ? 1 : -1;
-        fill.markoutBps[h] = ((way * (midPx - fill.midPx)) / fill.midPx) * 1e4;
+        const then = sinceMs > 0 && beforePx > 0 ? beforePx : midPx;
+        fill.markoutBps[h] = ((way * (then - fill.midPx)) / fill.midPx) * 1e4;
       }
       const next = fills[waiting[h]!];
       if (next !== undefined) this.nextMarkoutMs = Math.min(this.nextMarkoutMs, next.tMs + MARKOUT_MS[h]!);

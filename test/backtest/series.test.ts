@@ -75,3 +75,19 @@ describe("the last row", () => {
     expect([...r.finish().equityUsd]).toEqual([99]);
   });
 });
+
+test("a markout is the mid that stands at its time, not the one that comes next", () => {
+  const r = new SeriesRecorder();
+  r.addFill(fill(1, 0));
+  r.onMid(50, 100.01, 100);
+  // Nothing moved for five seconds: a tenth of a second and a second later it was still that.
+  r.onMid(5_000, 110, 100.01);
+  r.onMid(10_000, 120, 110);
+  // At the end of a run the mid still stands.
+  r.onMid(70_000, 120);
+  const [tenth, second, ten, minute] = r.finish().fills[0]!.markoutBps;
+  expect(tenth).toBeCloseTo(1, 9);
+  expect(second).toBeCloseTo(1, 9);
+  expect(ten).toBeCloseTo(2_000, 9);
+  expect(minute).toBeCloseTo(2_000, 9);
+});
