@@ -240,6 +240,7 @@ export async function runOurs(
     throw new Error("the exchange's position is not the sum of the fills");
   venue.close();
   window.close();
+  tapeRun.close();
   return {
     events,
     fills,

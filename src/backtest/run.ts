@@ -368,6 +368,7 @@ class BacktestRun {
   async close(): Promise<void> {
     this.window.close();
     this.venue.close();
+    this.tapeRun.close();
     await this.journal.close();
   }
 

@@ -49,6 +49,7 @@ export interface InlineOptions {
 
 const STALE_AFTER_MS = 3000;
 const INTAKE_TICK_MS = 100;
+const UNUSED_RING_BYTES = 65_536;
 
 let module: WebAssembly.Module | undefined;
 
@@ -84,7 +85,12 @@ export class InlineEngine implements FrameReader {
   constructor(private readonly o: InlineOptions) {
     const { clock, instruments } = o;
     const log: LogFn = o.log ?? (() => {});
-    this.segments = createSegments(instruments.length, 1);
+    // What comes as records does not go through the ring.
+    this.segments = createSegments(
+      instruments.length,
+      1,
+      o.hasFrames === false ? { marketRingBytes: UNUSED_RING_BYTES } : {},
+    );
     const kernel = this.segments.kernels[0]!;
     this.feedCounters = new FeedCounters(this.segments.feedCounters);
     const market = new RingProducer(kernel.marketRing);

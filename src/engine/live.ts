@@ -147,7 +147,9 @@ export class LiveEngine {
     const clock = turns?.clock ?? o.clock;
     const timers = turns?.timers ?? o.timers;
     this.timers = timers;
-    this.segments = createSegments(facts.instruments.length, o.kernelCount, o.tape !== undefined);
+    this.segments = createSegments(facts.instruments.length, o.kernelCount, {
+      hasRecorder: o.tape !== undefined,
+    });
     if (o.journal !== undefined && o.recorder !== undefined)
       this.passes = new PassCollector(this.segments.kernels.length, o.journal);
     this.supervisor = new Supervisor({

@@ -50,7 +50,11 @@ export interface SharedSegments {
 export const HEARTBEAT = { feed: 0, gateway: 1, firstKernel: 2 } as const;
 
 /** @param hasRecorder a recorder's thread beats too, after the kernels. */
-export function createSegments(assetCount: number, kernelCount: number, hasRecorder = false): SharedSegments {
+export function createSegments(
+  assetCount: number,
+  kernelCount: number,
+  { hasRecorder = false, marketRingBytes = MARKET_RING_BYTES } = {},
+): SharedSegments {
   const workers = Math.min(kernelCount, assetCount);
   const kernelOf = Array.from({ length: assetCount }, (_, asset) => asset % workers);
   const perAsset = <T>(make: () => T): T[] => Array.from({ length: assetCount }, make);
@@ -66,7 +70,7 @@ export function createSegments(assetCount: number, kernelCount: number, hasRecor
     ],
     kernels: Array.from({ length: workers }, (_, worker) => ({
       assets: kernelOf.flatMap((w, asset) => (w === worker ? [asset] : [])),
-      marketRing: createRing(MARKET_RING_BYTES),
+      marketRing: createRing(marketRingBytes),
       accountRing: createRing(ACCOUNT_RING_BYTES),
       doorbell: createDoorbell(),
       control: new SharedArrayBuffer(8),

@@ -9,6 +9,8 @@ import {
 /** Pages of 64 KiB that the kernel uses, equal to asconfig.json: the memory never grows, so views into it never detach. */
 const MEMORY_PAGES = 64;
 const PAGE_BYTES = 65_536;
+/** Where the module's own constants begin (`memoryBase` of asconfig.json); everything that changes lies below. */
+const STATIC_AT = 2 * 2 ** 20;
 /** Largest record body the inbox takes. */
 const INBOX_BYTES = 3072;
 
@@ -146,6 +148,12 @@ export class KernelHost {
     // except signalling NaN patterns, which no stamp or id below 2^62 has.
     for (let i = 0; i < words; i++) dst[to + i] = src[from + i]!;
     return this.kernel.step(kind, slot) as KernelStatus;
+  }
+
+  /** Back to the state of a new kernel, the caller's memory included. */
+  forget(): void {
+    this.memoryU8.fill(0, 0, STATIC_AT);
+    this.memoryU8.fill(0, KernelHost.extraAt);
   }
 
   /** Computes the ladder of `slot` at `ladderOffset`. @returns its status; not Ok: no quotes, terms filled where known. */
