@@ -133,6 +133,15 @@ describe("Binance update ids", () => {
     expect(report.remarks).toEqual({ "prints of aggTrade that trade tells too left out": 1 });
   });
 
+  test("a coin's perpetual and its spot market do not become one book", async () => {
+    const capture = (ns: number): string =>
+      `1723161255${String(ns).padStart(9, "0")} {"stream":"btcusdt@bookTicker","data":{"e":"bookTicker","u":1,"s":"BTCUSDT","b":"61000.10","B":"1.0","a":"61000.20","A":"2.0","T":1723161255000,"E":1723161255000}}\n`;
+    const files = { usdm_btcusdt_20240808: capture(1_000_000), spot_btcusdt_20240808: capture(2_000_000) };
+    await expect(convert(files)).rejects.toThrow(
+      /BTC is recorded on two markets, Binance (usdm and Binance spot|spot and Binance usdm)/,
+    );
+  });
+
   test("a bad line's receive time does not make those behind it run back", async () => {
     const bad = `${recv(900)} {"stream":"btcusdt@trade","data":{"t":1,"p":"oops"}}`;
     const { rows, report } = await convert({

@@ -29,6 +29,7 @@ export class Market {
   private readonly decimals = new DecimalReader();
   pxPow: number;
   szPow: number;
+  private product: string | undefined;
 
   constructor(
     private readonly table: MarketTable,
@@ -41,6 +42,19 @@ export class Market {
   ) {
     this.pxPow = pow10(pxDecimals);
     this.szPow = pow10(szDecimals);
+  }
+
+  /**
+   * Says which of a venue's markets of the coin is told of.
+   * @throws {TapeError} `ambiguous` When it was another one before: two books would become one.
+   */
+  isOf(product: string): void {
+    this.product ??= product;
+    if (this.product !== product)
+      throw new TapeError(
+        "ambiguous",
+        `${this.coin} is recorded on two markets, ${this.product} and ${product}: convert each to a tape of its own`,
+      );
   }
 
   /** Price on the grid. A price between two ticks goes away from the other side: bids down, asks up. */

@@ -200,6 +200,7 @@ class BinanceRaw implements LineImporter {
       this.context.problems.ignored++;
       return undefined;
     }
+    market.isOf(`Binance ${this.marketKind}`);
     const symbol: Listing = new Listing(this.context, market, (quantity, px) =>
       this.lots(market, quantity, px),
     );
