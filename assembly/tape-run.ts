@@ -166,7 +166,7 @@ export function tapeRun(at: usize): void {
 
 /** @returns false when the record is the host's; nothing has changed then. */
 function atExchange(s: Run, at: usize, kind: i32, body: usize, exchNs: f64): bool {
-  if (exchNs >= s.nextMarkNs) return false;
+  if (exchNs >= s.nextMarkNs || exchNs >= s.nextMarkoutNs) return false;
   const bids = <usize>s.exchBids;
   const asks = <usize>s.exchAsks;
   // While a message is not over the book may be crossed: then the mid before it stands.
@@ -284,11 +284,7 @@ function atEngine(s: Run, at: usize, kind: i32, body: usize, localNs: f64): bool
   if (!(bidSz > 0 && askSz > 0 && bidPx > 0 && askPx > 0)) return false;
   const micro = (bidPx * askSz + askPx * bidSz) / (bidSz + askSz);
   if (!(Math.abs(micro - s.quotedMicro) < s.requoteRatio * micro)) return false;
-  const mid = (bidPx + askPx) / 2;
-  if (mid != s.midPx) {
-    if (localNs >= s.nextMarkoutNs) return false;
-    s.midPx = mid;
-  }
+  s.midPx = (bidPx + askPx) / 2;
   s.touchNs = localNs;
   if (take(s, kind, body, BBO_SIZE)) {
     s.touchMicro = micro;

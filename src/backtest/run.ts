@@ -331,7 +331,7 @@ class BacktestRun {
     const report = this.killed ?? (await time.settle(this.engine.stop()));
     stopAlive();
     await this.gateway.close();
-    if (this.midPx > 0) this.recorder.onMid(this.tMs(endNs), this.midPx);
+    if (this.exchangeMid() > 0) this.recorder.onMid(this.tMs(endNs), this.exchangeMid());
     this.recorder.end(this.tMs(endNs), this.row());
     const series = this.recorder.finish();
     const startMs = this.baseMs + this.startNs / 1e6;
@@ -380,6 +380,13 @@ class BacktestRun {
     if (exch.asset === this.asset) {
       const fills = market.fillCount;
       market.apply(exch, exchMs(window.exchNs, this.baseMs, this.startNs));
+      const tMs = this.tMs(window.exchNs);
+      if (tMs >= this.recorder.nextMarkoutMs) {
+        const before = market.midBefore2Ticks;
+        // While a side is empty there is none: the last one stands, or the next is waited for.
+        const now = market.book.recordedMid2TicksOr(before) || before;
+        if (now > 0) this.recorder.onMid(tMs, now / 2 / this.pxScale, before / 2 / this.pxScale);
+      }
       if (market.fillCount !== fills) this.venue.settle();
     }
     window.nextExch();
@@ -419,14 +426,7 @@ class BacktestRun {
   private onTouch(f64: Float64Array, byteOffset: number, bidPx: number, askPx: number): void {
     const bid = f64[(byteOffset + bidPx) >> 3]!;
     const ask = f64[(byteOffset + askPx) >> 3]!;
-    if (bid > 0 && ask > 0) this.setMid((bid + ask) / 2);
-  }
-
-  private setMid(midPx: number): void {
-    if (midPx === this.midPx) return;
-    const beforePx = this.midPx;
-    this.midPx = midPx;
-    this.recorder.onMid(this.tMs(this.time.monoNs()), midPx, beforePx);
+    if (bid > 0 && ask > 0) this.midPx = (bid + ask) / 2;
   }
 
   private tMs(ns: number): number {

@@ -129,7 +129,7 @@ export class SeriesRecorder {
   /** Time between samples, ms. */
   stepMs: number;
   nextMs = Number.NEGATIVE_INFINITY;
-  /** The first change of the mid from this time on is some fill's markout. */
+  /** From this time on the venue's mid is some fill's markout. */
   nextMarkoutMs = Number.POSITIVE_INFINITY;
   readonly fills: FillRow[] = [];
   /** By horizon: the first fill whose markout is still to come. */

@@ -2,7 +2,9 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { BBO_ASK_PX, BBO_BID_PX, BOOK_ASKS, BOOK_BIDS, RecordKind } from "../../src/abi/layout.js";
 import { type BacktestOptions, runBacktest, ZERO_LATENCY } from "../../src/backtest/index.js";
+import { MARKOUT_MS } from "../../src/backtest/series.js";
 import { configSchema } from "../../src/config/schema.js";
 import { JournalReader, listJournals, RecordCursor, TapeFileReader } from "../../src/store/index.js";
 import { BASE_MS, writeTape } from "./tapes.js";
@@ -78,6 +80,42 @@ describe("backtest", () => {
     expect(b.summary.journalSha256).toBe(a.summary.journalSha256);
     expect(c.summary.journalSha256).not.toBe(a.summary.journalSha256);
     expect(a.summary.journalRecords).toBeGreaterThan(100);
+  });
+
+  test("a markout is the venue's mid at its time, however late that reached us", async () => {
+    const late = join(dir, "late.mmt");
+    writeTape(late, { seconds: 120, seed: 9, jitterMs: 400 });
+    const { series, startMs } = await runBacktest(options({ tapes: [late] }));
+    const mids: { readonly atMs: number; readonly px: number }[] = [];
+    const reader = new TapeFileReader(late);
+    const cursor = new RecordCursor();
+    for (let block = reader.nextBlock(); block !== undefined; block = reader.nextBlock()) {
+      cursor.load(block);
+      while (cursor.next()) {
+        const isTouch = cursor.kind === RecordKind.Bbo;
+        if (!isTouch && cursor.kind !== RecordKind.Book) continue;
+        const at = cursor.at >> 3;
+        const [bid, ask] = isTouch
+          ? [block.f64[at + BBO_BID_PX / 8]!, block.f64[at + BBO_ASK_PX / 8]!]
+          : [block.f64[at + BOOK_BIDS / 8]!, block.f64[at + BOOK_ASKS / 8]!];
+        mids.push({ atMs: Number(block.i64[at]! - BigInt(BASE_MS) * 1_000_000n) / 1e6, px: (bid + ask) / 2 });
+      }
+    }
+    reader.close();
+    let compared = 0;
+    for (const fill of series.fills) {
+      for (const [h, horizonMs] of MARKOUT_MS.entries()) {
+        const dueMs = startMs! - BASE_MS + fill.tMs + horizonMs;
+        if (dueMs > mids.at(-1)!.atMs) continue;
+        // A touch in the very nanosecond may be counted before or after.
+        const then = mids.filter((m) => m.atMs < dueMs - 1e-3).at(-1)!;
+        if (mids.some((m) => Math.abs(m.atMs - dueMs) <= 1e-3)) continue;
+        const way = fill.side === "B" ? 1 : -1;
+        expect(fill.markoutBps[h]).toBeCloseTo(((way * (then.px - fill.midPx)) / fill.midPx) * 1e4, 9);
+        compared++;
+      }
+    }
+    expect(compared).toBeGreaterThan(20);
   });
 
   test("writes a journal that reads back, the same bytes each time", async () => {
