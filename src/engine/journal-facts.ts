@@ -192,7 +192,7 @@ export function readRunFacts(journal: RunJournal): RunFacts {
     monoZeroMs,
     startMs: Number.isNaN(startMs) ? setup.startedAtMs : startMs,
     stopMs: Number.isNaN(stopMs) ? lastMs : stopMs,
-    fills: [...fills.values()].sort((a, b) => a.exchMs - b.exchMs),
+    fills: inOrder([...fills.values()]),
     fundings: [...fundings.values()].sort((a, b) => a.exchMs - b.exchMs),
     requests: [...requests.values()],
     updates,
@@ -256,3 +256,26 @@ function parsed(bytes: Uint8Array): unknown {
     return undefined; // the venue's greeting, or a broken answer: nothing of ours is in it
   }
 }
+
+/**
+ * By the venue's time; within a millisecond each where the position of the one before it ends, for a list that was asked for tells
+ * the newest first.
+ */
+export function inOrder(fills: readonly RunFill[]): RunFill[] {
+  const left = [...fills].sort((a, b) => a.exchMs - b.exchMs);
+  const ordered: RunFill[] = [];
+  while (left.length > 0) {
+    const { exchMs } = left[0]!;
+    const together = left.filter((f) => f.exchMs === exchMs);
+    const first = together.find(
+      (f) =>
+        !together.some((g) => g !== f && g.coin === f.coin && isSame(g.startPos + g.side * g.sz, f.startPos)),
+    );
+    const next = first ?? left[0]!;
+    ordered.push(next);
+    left.splice(left.indexOf(next), 1);
+  }
+  return ordered;
+}
+
+const isSame = (a: number, b: number): boolean => Math.abs(a - b) < 1e-9;
