@@ -296,11 +296,7 @@ class BacktestRun {
       startError === undefined
     ) {
       skipped.midPx = this.midPx;
-      if (
-        o.withoutSkips !== true &&
-        Math.min(window.exchNs, window.localNs) < time.nextNs &&
-        tapeRun.skip(time.nextNs, skipped)
-      ) {
+      if (Math.min(window.exchNs, window.localNs) < time.nextNs && tapeRun.skip(time.nextNs, skipped)) {
         records += skipped.records;
         this.skippedSteps += skipped.records;
         this.events += skipped.events;

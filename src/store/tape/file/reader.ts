@@ -158,12 +158,9 @@ export class RecordCursor {
     this.end = 0;
   }
 
-  /** Where the current record begins in the block, and where the next one does, bytes. */
+  /** Where the current record begins in the block, bytes. */
   get start(): number {
     return this.at - BODY_AT;
-  }
-  get nextStart(): number {
-    return this.end;
   }
 
   /** Moves to the record that begins there. */
